@@ -1,0 +1,380 @@
+package backends
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var t0 = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// endpoint returns a container of the service shop that passes its health
+// check, the n-th to be created.
+func endpoint(id, imageID, tag string, n int) Endpoint {
+	return Endpoint{
+		Service: "shop", ID: id, Name: id, Addr: id + ":80", Health: HealthPassing,
+		Version: Version{ImageID: imageID, Tag: tag},
+		Created: t0.Add(time.Duration(n) * time.Hour), Started: t0,
+	}
+}
+
+func unchecked(e Endpoint) Endpoint {
+	e.Health = HealthNone
+	return e
+}
+
+// only returns the single version of the service.
+func only(t *testing.T, r *Registry) Member {
+	t.Helper()
+	ms := r.Members("shop")
+	if len(ms) != 1 {
+		t.Fatalf("got %d versions, want 1", len(ms))
+	}
+	return ms[0]
+}
+
+func state(t *testing.T, r *Registry, id string) (State, string) {
+	t.Helper()
+	for _, m := range r.Members("shop") {
+		for _, s := range r.Backends(m.Pool) {
+			if s.ID == id {
+				return s.State, s.Reason
+			}
+		}
+	}
+	return "", ""
+}
+
+// ports is a fake network: which addresses accept connections.
+type ports struct {
+	mu   sync.Mutex
+	open map[string]bool
+	n    int
+}
+
+func (p *ports) set(addr string, open bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open == nil {
+		p.open = map[string]bool{}
+	}
+	p.open[addr] = open
+}
+
+func (p *ports) dial(_ context.Context, addr string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n++
+	if !p.open[addr] {
+		return errors.New("connecting: refused")
+	}
+	return nil
+}
+
+// run runs the registry until the test ends.
+func run(t *testing.T, r *Registry) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := r.Run(ctx); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	t.Cleanup(func() { stop(); <-done })
+	synctest.Wait()
+}
+
+func TestAPassingHealthCheckIsEnough(t *testing.T) {
+	t.Parallel()
+	f := func(e Endpoint, want State) {
+		t.Helper()
+		r := &Registry{}
+		r.Replace([]Endpoint{e})
+		got, reason := state(t, r, e.ID)
+		if got != want || (got == StateReady) != (reason == "") {
+			t.Errorf("%+v is %s (%s), want %s", e, got, reason, want)
+		}
+		if usable := only(t, r).Usable(); usable != (want == StateReady) {
+			t.Errorf("%+v is usable: %v", e, usable)
+		}
+	}
+	e := endpoint("c1", "sha256:aa", "v1", 0)
+	f(e, StateReady)
+	e.Health = HealthStarting
+	f(e, StateStarting)
+	e.Health = HealthUnhealthy
+	f(e, StateUnhealthy)
+	e.Health, e.Paused = HealthPassing, true
+	f(e, StateUnhealthy)
+	e.Paused, e.Problem = false, "it exposes two ports"
+	f(e, StateInvalid)
+	e.Problem, e.Health = "", HealthNone
+	f(e, StateStarting)
+}
+
+func TestABackendWithoutHealthCheckIsReadyOnceItsPortAccepts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var net ports
+		r := &Registry{Dial: net.dial}
+		r.Replace([]Endpoint{unchecked(endpoint("c1", "sha256:aa", "v1", 0))})
+		run(t, r)
+		time.Sleep(time.Minute)
+		if got, reason := state(t, r, "c1"); got != StateStarting || reason != "connecting: refused" {
+			t.Errorf("got %s (%s) while nobody listens", got, reason)
+		}
+		net.set("c1:80", true)
+		time.Sleep(probeMax)
+		if got, _ := state(t, r, "c1"); got != StateReady {
+			t.Errorf("got %s after the port opened", got)
+		}
+		n := net.n
+		time.Sleep(time.Hour)
+		if net.n != n {
+			t.Errorf("%d more connections to a backend that is ready", net.n-n)
+		}
+	})
+}
+
+func TestARefusedBackendLeavesUntilItsPortAcceptsAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var net ports
+		r := &Registry{Dial: net.dial}
+		// A passing health check is older news than a port that is closed now.
+		r.Replace([]Endpoint{endpoint("c1", "sha256:aa", "v1", 0)})
+		run(t, r)
+		b := only(t, r).Acquire(nil)
+		b.Refused(errors.New("connection refused"))
+		b.Release()
+		if got, reason := state(t, r, "c1"); got != StateUnhealthy || reason != "connection refused" {
+			t.Errorf("got %s (%s)", got, reason)
+		}
+		time.Sleep(time.Minute)
+		net.set("c1:80", true)
+		time.Sleep(probeMax)
+		if got, _ := state(t, r, "c1"); got != StateReady {
+			t.Errorf("got %s after the port opened", got)
+		}
+	})
+}
+
+func TestAStopSignalDrainsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &Registry{}
+		list := []Endpoint{endpoint("c1", "sha256:aa", "v1", 0)}
+		r.Replace(list)
+		pool := only(t, r)
+		b := pool.Acquire(nil)
+		r.Stopping("c1", "stop signal 15 was sent")
+		if pool.Usable() || pool.Present() || pool.Acquire(nil) != nil {
+			t.Error("a draining backend is still handed out")
+		}
+		// The engine goes on listing it while it shuts down.
+		r.Replace(list)
+		if got, _ := state(t, r, "c1"); got != StateDraining {
+			t.Errorf("a list brought it back: %s", got)
+		}
+		r.Replace(nil)
+		if got, _ := state(t, r, "c1"); got != StateDraining {
+			t.Errorf("got %q while a request is in flight", got)
+		}
+		b.Release()
+		synctest.Wait()
+		if ms := r.Members("shop"); len(ms) != 0 {
+			t.Errorf("it is still known: %v", ms)
+		}
+	})
+}
+
+func TestARestartedContainerIsANewBackendOfTheSamePool(t *testing.T) {
+	t.Parallel()
+	r := &Registry{}
+	e := endpoint("c1", "sha256:aa", "v1", 0)
+	r.Replace([]Endpoint{e})
+	r.Stopping("c1", "stop signal 15 was sent")
+	pool := only(t, r).Pool
+	e.Started = t0.Add(time.Hour)
+	r.Replace([]Endpoint{e})
+	if got := only(t, r).Pool; got != pool {
+		t.Error("the restart made another pool")
+	}
+	if !pool.Usable() {
+		t.Error("the restarted container gets no traffic")
+	}
+}
+
+func TestWhatIsKnownOfABackendSurvivesUnrelatedChanges(t *testing.T) {
+	t.Parallel()
+	r := &Registry{}
+	e := endpoint("c1", "sha256:aa", "v1", 0)
+	r.Replace([]Endpoint{e})
+	pool := only(t, r).Pool
+	b := pool.Acquire(nil)
+	e.Name = "renamed"
+	r.Replace([]Endpoint{endpoint("c2", "sha256:bb", "v2", 1), e})
+	if c := pool.Acquire(nil); c != b || b.InFlight() != 2 {
+		t.Errorf("the backend was made anew")
+	}
+}
+
+func TestVersionsAreOrderedByTheirFirstContainer(t *testing.T) {
+	t.Parallel()
+	r := &Registry{}
+	old, young := endpoint("c1", "sha256:aa", "v1", 0), endpoint("c2", "sha256:bb", "v1", 1)
+	order := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, m := range r.Members("shop") {
+			got = append(got, m.Version.ImageID)
+		}
+		if len(got) != len(want) || got[0] != want[0] || got[1] != want[1] {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	r.Replace([]Endpoint{young, old})
+	order("sha256:aa", "sha256:bb")
+	// The old image's only container is replaced by a younger one: its version
+	// still came first.
+	r.Replace([]Endpoint{young, old, endpoint("c3", "sha256:aa", "v1", 2)})
+	r.Replace([]Endpoint{young, endpoint("c3", "sha256:aa", "v1", 2)})
+	order("sha256:aa", "sha256:bb")
+}
+
+func TestAVersionsName(t *testing.T) {
+	t.Parallel()
+	f := func(v Version, want string) {
+		t.Helper()
+		if got := v.String(); got != want {
+			t.Errorf("%+v: got %s, want %s", v, got, want)
+		}
+	}
+	f(Version{Tag: "v1"}, "v1")
+	f(Version{Tag: "v1", ImageID: "sha256:53bff4220f1e77"}, "v1@53bff422")
+	f(Version{Tag: "v1", ImageID: "sha256:53bf"}, "v1@53bf")
+	// An image without a tag goes by its short ID, once.
+	f(Version{Tag: "53bff4220f1e", ImageID: "sha256:53bff4220f1e77"}, "53bff4220f1e")
+}
+
+func TestAcquireLeavesOutWhatWasTried(t *testing.T) {
+	t.Parallel()
+	r := &Registry{}
+	r.Replace([]Endpoint{endpoint("c1", "sha256:aa", "v1", 0), endpoint("c2", "sha256:aa", "v1", 0), endpoint("c3", "sha256:aa", "v1", 0)})
+	pool := only(t, r)
+	for range 100 {
+		var tried []*Backend
+		for range 3 {
+			b := pool.Acquire(tried)
+			if b == nil {
+				t.Fatalf("nothing left after %d of 3", len(tried))
+			}
+			tried = append(tried, b)
+		}
+		if b := pool.Acquire(tried); b != nil {
+			t.Fatalf("%s was handed out twice", b.ID)
+		}
+		for _, b := range tried {
+			b.Release()
+		}
+	}
+}
+
+func TestLoadIsSpreadEvenly(t *testing.T) {
+	t.Parallel()
+	r := &Registry{}
+	var list []Endpoint
+	for _, id := range []string{"a", "b", "c", "d", "e"} {
+		list = append(list, endpoint(id, "sha256:aa", "v1", 0))
+	}
+	r.Replace(list)
+	pool := only(t, r)
+	const each = 1000
+	for range each * len(list) {
+		pool.Acquire(nil)
+	}
+	for _, b := range *pool.ready.Load() {
+		if n := b.InFlight(); n < each-10 || n > each+10 {
+			t.Errorf("%s has %d in flight, want about %d", b.ID, n, each)
+		}
+	}
+}
+
+// Requests that begin and end while everything else changes: nobody is handed
+// a backend after its drain, every count returns to zero, and nothing is left.
+func TestAcquireAgainstDrain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &Registry{}
+		list := []Endpoint{endpoint("c1", "sha256:aa", "v1", 0), endpoint("c2", "sha256:aa", "v1", 0)}
+		r.Replace(list)
+		pool := only(t, r)
+		var wg sync.WaitGroup
+		stop := make(chan struct{})
+		for range 4 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if b := pool.Acquire(nil); b != nil {
+						b.Release()
+					}
+				}
+			})
+		}
+		for i := range 200 {
+			e := &list[i%2]
+			r.Stopping(e.ID, "test")
+			e.Started = e.Started.Add(time.Second)
+			r.Replace(list)
+		}
+		close(stop)
+		wg.Wait()
+		synctest.Wait()
+		left := r.Backends(pool.Pool)
+		if len(left) != 2 {
+			t.Errorf("%d backends, want 2: %+v", len(left), left)
+		}
+		for _, s := range left {
+			if s.InFlight != 0 || s.State != StateReady {
+				t.Errorf("left over: %+v", s)
+			}
+		}
+	})
+}
+
+func TestConnectionsCloseWhenTheBackendDrains(t *testing.T) {
+	t.Parallel()
+	r := &Registry{}
+	r.Replace([]Endpoint{endpoint("c1", "sha256:aa", "v1", 0)})
+	b := only(t, r).Acquire(nil)
+	c := new(conns)
+	if b.Conns(func() Conns { return c }) != c || b.Conns(func() Conns { return new(conns) }) != c {
+		t.Error("connections were opened twice")
+	}
+	r.Stopping("c1", "test")
+	if c.closed != 1 {
+		t.Errorf("idle connections closed %d times when the drain began, want 1", c.closed)
+	}
+}
+
+type conns struct{ closed int }
+
+func (c *conns) CloseIdleConnections() { c.closed++ }
+
+func BenchmarkAcquire(b *testing.B) {
+	r := &Registry{}
+	r.Replace([]Endpoint{endpoint("c1", "sha256:aa", "v1", 0), endpoint("c2", "sha256:aa", "v1", 0)})
+	pool := r.Members("shop")[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		pool.Acquire(nil).Release()
+	}
+}
