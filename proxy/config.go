@@ -1,0 +1,143 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"divvy/router"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// Config is the configuration of the listeners and of what passes through
+// them.
+type Config struct {
+	// HTTP is the address that is listened on, "host:port" or ":port".
+	HTTP string `toml:"http"`
+
+	// TrustedProxies are the networks whose X-Forwarded-* and Forwarded fields
+	// and request identifiers are believed.
+	TrustedProxies []string `toml:"trusted_proxies"`
+
+	// RequestIDHeader is the field that carries the request's identifier to
+	// the origin; "" sends none.
+	RequestIDHeader string `toml:"request_id_header"`
+
+	// ServedBy adds a Divvy-Served-By field to every answer, which names the
+	// version, the image and the container.
+	ServedBy bool `toml:"served_by"`
+
+	// Attempts is how often a request is sent at most, each time to a backend
+	// that it was not sent to before.
+	Attempts int `toml:"attempts"`
+
+	Limits   Limits   `toml:"limits"`
+	Timeouts Timeouts `toml:"timeouts"`
+}
+
+// Limits bound what a client may send.
+type Limits struct {
+	Target int   `toml:"target"` // bytes of the request target; above it 414
+	Header int   `toml:"header"` // bytes of request line and fields; above it 431
+	Body   int64 `toml:"body"`   // bytes of a request's body; above it 413; 0 for no limit
+}
+
+// Timeouts bound how long each part of a request may take. Zero is no bound,
+// where it is allowed.
+type Timeouts struct {
+	Header   time.Duration `toml:"header"`   // for a request's head to arrive
+	Idle     time.Duration `toml:"idle"`     // for the next request on a connection
+	Connect  time.Duration `toml:"connect"`  // for a connection to a backend
+	Response time.Duration `toml:"response"` // from the end of the request to the head of the answer; 0 for no bound
+	Stream   time.Duration `toml:"stream"`   // between two bytes of a body, in each direction; 0 for no bound
+	Tunnel   time.Duration `toml:"tunnel"`   // between two bytes of an upgraded connection; 0 for no bound
+	Shutdown time.Duration `toml:"shutdown"` // for what is in flight when divvy stops
+}
+
+// DefaultConfig returns the configuration of a file that says nothing.
+func DefaultConfig() Config {
+	return Config{
+		HTTP:            ":80",
+		TrustedProxies:  []string{},
+		RequestIDHeader: "X-Request-ID",
+		Attempts:        3,
+		Limits:          Limits{Target: 16 << 10, Header: 64 << 10},
+		Timeouts: Timeouts{
+			Header: 10 * time.Second, Idle: 3 * time.Minute, Connect: 5 * time.Second,
+			Response: time.Minute, Stream: 5 * time.Minute, Tunnel: time.Hour, Shutdown: 30 * time.Second,
+		},
+	}
+}
+
+// Validate returns all that is wrong with c, joined. Each problem begins with
+// the key that it is about.
+func (c *Config) Validate() error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if err := ValidAddress(c.HTTP); err != nil {
+		bad("http: %w", err)
+	}
+	for _, n := range c.TrustedProxies {
+		if _, err := router.ParseNetwork(n); err != nil {
+			bad("trusted_proxies: %w", err)
+		}
+	}
+	if h := c.RequestIDHeader; h != "" && !httpguts.ValidHeaderFieldName(h) {
+		bad("request_id_header: %q is not the name of a header field", h)
+	}
+	if c.Attempts < 1 || c.Attempts > 10 {
+		bad("attempts: %d is out of range: use 1 to 10", c.Attempts)
+	}
+	if c.Limits.Target < 256 || c.Limits.Target > c.Limits.Header {
+		bad("limits.target: %d is out of range: use 256 to limits.header (%d)", c.Limits.Target, c.Limits.Header)
+	}
+	if c.Limits.Header < 1<<10 || c.Limits.Header > 1<<20 {
+		bad("limits.header: %d is out of range: use 1024 to 1048576", c.Limits.Header)
+	}
+	if c.Limits.Body < 0 {
+		bad("limits.body: %d is negative: use a number of bytes, or 0 for no limit", c.Limits.Body)
+	}
+	t := &c.Timeouts
+	for _, d := range []struct {
+		key      string
+		value    time.Duration
+		optional bool
+	}{
+		{"header", t.Header, false}, {"idle", t.Idle, false}, {"connect", t.Connect, false}, {"shutdown", t.Shutdown, false},
+		{"response", t.Response, true}, {"stream", t.Stream, true}, {"tunnel", t.Tunnel, true},
+	} {
+		switch {
+		case d.value < 0:
+			bad("timeouts.%s: %v is negative", d.key, d.value)
+		case d.value == 0 && !d.optional:
+			bad("timeouts.%s: it cannot be switched off: use a duration such as \"10s\"", d.key)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// ValidAddress reports what is wrong with an address to listen on.
+func ValidAddress(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not an address to listen on: use :80 or 127.0.0.1:8080", addr)
+	}
+	return nil
+}
+
+func (c *Config) trusted() []netip.Prefix {
+	var out []netip.Prefix
+	for _, n := range c.TrustedProxies {
+		if p, err := router.ParseNetwork(n); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}

@@ -1,0 +1,147 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// What can be wrong with a request, or with us.
+var (
+	errTargetTooLong = errors.New("the request target is longer than limits.target")
+	errBodyTooLarge  = errors.New("the body is larger than limits.body")
+	errBodySlow      = errors.New("the client stopped sending the body")
+	errBodyBroken    = errors.New("reading the client's body")
+	errMethod        = errors.New("the method is not served here")
+	errNoHost        = errors.New("the request names no host")
+	errNoService     = errors.New("no service answers to this host and path")
+	errMisdirected   = errors.New("no service answers to this host on this connection")
+	errNoVersion     = errors.New("no version with weight has a usable backend")
+	errNoBackend     = errors.New("every usable backend was tried")
+	errBug           = errors.New("a bug in divvy")
+	errUpgrade       = errors.New("the backend switched to another protocol than was asked for")
+)
+
+// statusClientClosed is what is recorded when the client was gone before an
+// answer could be sent. It is nginx's number; no client ever sees it.
+const statusClientClosed = 499
+
+// status returns the answer to a failure.
+func (ex *exchange) status(err error) int {
+	var netErr net.Error
+	switch {
+	case errors.Is(err, errBug):
+		return http.StatusInternalServerError
+	case errors.Is(err, errTargetTooLong):
+		return http.StatusRequestURITooLong
+	case errors.Is(err, errBodyTooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, errBodySlow):
+		return http.StatusRequestTimeout
+	case errors.Is(err, errMethod):
+		return http.StatusMethodNotAllowed
+	case errors.Is(err, errNoHost):
+		return http.StatusBadRequest
+	case errors.Is(err, errNoService):
+		return http.StatusNotFound
+	case errors.Is(err, errMisdirected):
+		return http.StatusMisdirectedRequest
+	case ex.gone():
+		return statusClientClosed
+	case errors.Is(err, errBodyBroken):
+		return http.StatusBadRequest
+	case errors.Is(err, errNoVersion), errors.Is(err, errNoBackend):
+		return http.StatusServiceUnavailable
+	case isDial(err) && !isTimeout(err):
+		return http.StatusServiceUnavailable
+	case errors.As(err, &netErr) && netErr.Timeout():
+		return http.StatusGatewayTimeout
+	default:
+		return http.StatusBadGateway
+	}
+}
+
+// hint says in the client's terms what is wrong. The cause goes to the log.
+func hint(status int) string {
+	switch status {
+	case http.StatusBadRequest:
+		return "The request could not be understood."
+	case http.StatusNotFound:
+		return "No service answers to this host and path."
+	case http.StatusMethodNotAllowed:
+		return "The method is not served here."
+	case http.StatusRequestTimeout:
+		return "The request took too long to arrive."
+	case http.StatusRequestEntityTooLarge:
+		return "The body is too large."
+	case http.StatusRequestURITooLong:
+		return "The request target is too long."
+	case http.StatusMisdirectedRequest:
+		return "This host is not served on this connection."
+	case http.StatusServiceUnavailable:
+		return "The service cannot answer right now."
+	case http.StatusGatewayTimeout:
+		return "The service took too long to answer."
+	case http.StatusBadGateway:
+		return "The service gave no valid answer."
+	default:
+		return "Something went wrong here."
+	}
+}
+
+// refuse answers with the status of err. If an answer is already under way it
+// is cut off.
+func (p *Proxy) refuse(ex *exchange, err error) {
+	ex.fail(err)
+	status := ex.status(err)
+	if ex.begun {
+		ex.cut = true
+		return
+	}
+	ex.begun = true
+	ex.record.Status = status
+	if status == statusClientClosed {
+		ex.cut = true
+		return
+	}
+	// What is left of the body would be read as the next request.
+	if !ex.body.finished() {
+		ex.door.closeAfter()
+	}
+	text := fmt.Sprintf("%d %s\n%s\nrequest %s\n", status, http.StatusText(status), hint(status), ex.record.RequestID)
+	h := http.Header{
+		"Content-Type":           {"text/plain; charset=utf-8"},
+		"Content-Length":         {strconv.Itoa(len(text))},
+		"Cache-Control":          {"no-store"},
+		"X-Content-Type-Options": {"nosniff"},
+	}
+	if status == http.StatusMethodNotAllowed {
+		h["Allow"] = []string{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
+	}
+	if ex.door.begin(status, h) == nil && ex.req.Method != http.MethodHead {
+		n, _ := io.WriteString(ex.door, text) // whether it arrives is the client's concern
+		ex.record.ResponseBytes = int64(n)
+	}
+}
+
+// isDial reports whether err happened before there was a connection, so that
+// nothing of the request can have arrived.
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// isRefused reports whether nobody listens there, or nobody is there.
+func isRefused(err error) bool {
+	return isDial(err) && (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH))
+}
+
+func isTimeout(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+}

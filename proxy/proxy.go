@@ -1,0 +1,77 @@
+package proxy
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"divvy/metrics"
+	"divvy/router"
+)
+
+// Proxy forwards requests by the routing table that was published last.
+type Proxy struct {
+	// Metrics resolves the counters of a table's versions.
+	Metrics *metrics.Prometheus
+
+	// Sink receives one observation of every request, when it ends.
+	Sink metrics.Sink
+
+	// Log receives what needs a person's attention; requests go to Sink.
+	Log *slog.Logger
+
+	world   atomic.Pointer[world]
+	buffers sync.Pool // of *[copySize]byte
+	tunnels tunnels
+}
+
+// world is all that a request depends on. It is immutable, and a request loads
+// it once.
+type world struct {
+	config  Config
+	trusted []netip.Prefix
+	table   *router.Table
+
+	// The counters of each service's versions, by their indexes, and of its
+	// requests that no version could answer.
+	meters [][]*metrics.Meter
+	none   []*metrics.Meter
+}
+
+// Publish makes table and c what every request uses that has not started yet.
+// c must be valid.
+func (p *Proxy) Publish(table *router.Table, c Config) {
+	w := &world{config: c, trusted: c.trusted(), table: table}
+	var present []metrics.Key
+	for _, s := range table.Services {
+		meters := make([]*metrics.Meter, len(s.Versions))
+		for i, v := range s.Versions {
+			meters[i] = p.Metrics.Meter(s.Name, v.Name)
+			present = append(present, metrics.Key{Service: s.Name, Version: v.Name})
+		}
+		w.meters = append(w.meters, meters)
+		w.none = append(w.none, p.Metrics.Meter(s.Name, ""))
+		present = append(present, metrics.Key{Service: s.Name})
+	}
+	p.Metrics.Present(present)
+	p.world.Store(w)
+}
+
+// meter returns the counters of a decision.
+func (w *world) meter(s *router.Service, d router.Decision) *metrics.Meter {
+	if d.Version == nil {
+		return w.none[s.Index]
+	}
+	return w.meters[s.Index][d.Version.Index]
+}
+
+// copySize is the size of the buffers that bodies pass through.
+const copySize = 32 << 10
+
+func (p *Proxy) buffer() *[copySize]byte {
+	if b, ok := p.buffers.Get().(*[copySize]byte); ok {
+		return b
+	}
+	return new([copySize]byte)
+}

@@ -1,0 +1,165 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"time"
+
+	"divvy/backends"
+)
+
+// upstream is the connections to one backend. It lives as long as the backend.
+type upstream struct{ transport *http.Transport }
+
+// upstreamOf returns the connections to b.
+func upstreamOf(b *backends.Backend) *upstream {
+	return b.Conns(func() backends.Conns { return newUpstream(b.Addr) }).(*upstream)
+}
+
+func newUpstream(addr string) *upstream {
+	var dialer net.Dialer
+	return &upstream{&http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			if limit, ok := ctx.Value(connectTimeout{}).(time.Duration); ok {
+				var stop context.CancelFunc
+				ctx, stop = context.WithTimeout(ctx, limit)
+				defer stop()
+			}
+			return dialer.DialContext(ctx, network, addr)
+		},
+		MaxIdleConns:           maxIdleConns,
+		MaxIdleConnsPerHost:    maxIdleConns,
+		IdleConnTimeout:        idleConnTimeout,
+		MaxResponseHeaderBytes: maxAnswerHeader,
+		ExpectContinueTimeout:  time.Second, // then the body is sent unasked (RFC 9110 section 10.1.1)
+		WriteBufferSize:        16 << 10,
+		ReadBufferSize:         16 << 10,
+		DisableCompression:     true, // what passes through is not ours to change
+	}}
+}
+
+// connectTimeout is the key of the time that a connection may take, which is
+// a matter of the configuration at the time of the request.
+type connectTimeout struct{}
+
+// Bounds of what is kept for one backend.
+const (
+	maxIdleConns    = 256
+	idleConnTimeout = 90 * time.Second
+	maxAnswerHeader = 256 << 10
+)
+
+// CloseIdleConnections implements backends.Conns.
+func (u *upstream) CloseIdleConnections() { u.transport.CloseIdleConnections() }
+
+// errSlow is the cause of a request's end when its time was up.
+var errSlow = fmt.Errorf("it did not answer in time: %w", context.DeadlineExceeded)
+
+// roundTrip sends the request and returns the head of the answer, whose body
+// the caller must close.
+func (u *upstream) roundTrip(ex *exchange, out *http.Request) (*http.Response, error) {
+	t := &ex.world.config.Timeouts
+	watch := newWatchdog(t.Response, func() { ex.abort(errSlow) })
+	informs := ex.newInforms()
+	ctx := context.WithValue(out.Context(), connectTimeout{}, t.Connect)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest:   func(httptrace.WroteRequestInfo) { watch.start() },
+		Got1xxResponse: informs.send,
+	})
+	res, err := u.transport.RoundTrip(out.WithContext(ctx))
+	watch.stop()
+	informs.close()
+	if err != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, errSlow) {
+			err = cause
+		}
+		return nil, err
+	}
+	ex.record.FirstByte = time.Since(ex.record.Start)
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		res.Body = &answerBody{res.Body, newWatchdog(t.Stream, func() { ex.abort(errSlow) }), ctx}
+	}
+	return res, nil
+}
+
+// answerBody is the body of an answer, whose reads are bounded in time.
+type answerBody struct {
+	io.ReadCloser
+	watch *watchdog
+	ctx   context.Context
+}
+
+func (b *answerBody) Read(p []byte) (int, error) {
+	b.watch.start()
+	n, err := b.ReadCloser.Read(p)
+	b.watch.stop()
+	if err != nil && errors.Is(context.Cause(b.ctx), errSlow) {
+		err = errSlow
+	}
+	return n, err
+}
+
+// watchdog calls a function when start was called and stop was not within the
+// limit. A nil watchdog never does.
+type watchdog struct {
+	limit time.Duration
+	timer *time.Timer
+}
+
+func newWatchdog(limit time.Duration, bite func()) *watchdog {
+	if limit == 0 {
+		return nil
+	}
+	t := time.AfterFunc(time.Hour, bite)
+	t.Stop()
+	return &watchdog{limit, t}
+}
+
+func (w *watchdog) start() {
+	if w != nil {
+		w.timer.Reset(w.limit)
+	}
+}
+
+func (w *watchdog) stop() {
+	if w != nil {
+		w.timer.Stop()
+	}
+}
+
+// informs passes informational answers on while the final one is awaited. The
+// transport delivers them in a goroutine of its own.
+type informs struct {
+	door   door
+	gate   chan struct{} // holds a value while open and nobody sends
+	serial bool
+}
+
+func (ex *exchange) newInforms() *informs {
+	i := &informs{door: ex.door, gate: make(chan struct{}, 1), serial: ex.req.ProtoAtLeast(1, 1)}
+	i.gate <- struct{}{}
+	return i
+}
+
+func (i *informs) send(status int, h textproto.MIMEHeader) error {
+	if _, open := <-i.gate; !open {
+		return nil
+	}
+	if i.serial { // HTTP/1.0 knows no informational answers (RFC 9110 section 15.2)
+		i.door.inform(status, endToEnd(http.Header(h)))
+	}
+	i.gate <- struct{}{}
+	return nil
+}
+
+// close lets nothing more through, and returns when nothing is under way.
+func (i *informs) close() {
+	<-i.gate
+	close(i.gate)
+}
