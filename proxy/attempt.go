@@ -2,8 +2,8 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"divvy/backends"
@@ -18,12 +18,16 @@ func (p *Proxy) forward(ex *exchange) {
 	ex.abort = abort
 	out := ex.outgoing(ctx)
 	var last error
+	failed := ex.meter
 	for ex.record.Attempts < ex.world.config.Attempts {
 		b := ex.nextBackend()
 		if b == nil {
 			break
 		}
-		ex.record.Attempts++
+		if ex.record.Attempts++; ex.record.Attempts > 1 {
+			failed.Retried()
+		}
+		failed = ex.meter
 		ex.record.Container, ex.record.Backend = b.ID, b.Addr
 		again, err := p.attempt(ex, b, out)
 		if err == nil {
@@ -33,7 +37,6 @@ func (p *Proxy) forward(ex *exchange) {
 		if !again {
 			break
 		}
-		ex.meter.Retried()
 		ex.tried = append(ex.tried, b)
 	}
 	if last == nil {
@@ -92,7 +95,7 @@ func (ex *exchange) mayRepeat(err error) bool {
 	if isDial(err) {
 		return true
 	}
-	return isIdempotent(ex.req.Method) && !isTimeout(err) && !errors.Is(err, errUpgrade)
+	return isIdempotent(ex.req.Method) && !isTimeout(err)
 }
 
 func isIdempotent(method string) bool {
@@ -104,6 +107,14 @@ func isIdempotent(method string) bool {
 	}
 }
 
+// bodyAgain gives the transport the body for another connection.
+func (ex *exchange) bodyAgain() (io.ReadCloser, error) {
+	if !ex.body.untouched() {
+		return nil, errBodySpent
+	}
+	return ex.body, nil
+}
+
 // outgoing returns the request as the origin gets it.
 func (ex *exchange) outgoing(ctx context.Context) *http.Request {
 	in := ex.req
@@ -111,25 +122,29 @@ func (ex *exchange) outgoing(ctx context.Context) *http.Request {
 	out.Header = endToEnd(in.Header)
 	out.Close = false
 	out.RequestURI = ""
-	target := *in.URL
-	target.Scheme, target.User, target.Fragment = "http", nil, ""
-	out.URL = &target
-	out.Body, out.GetBody = ex.body, nil
+	out.URL = targetURL(ex.target, in.URL.Path)
+	out.Body, out.GetBody = ex.body, ex.bodyAgain
 	if ex.body.finished() {
-		out.Body, out.ContentLength = http.NoBody, 0
+		out.Body, out.GetBody = http.NoBody, nil
+		out.ContentLength, out.TransferEncoding = 0, nil
 	}
-	if protocol := upgradeType(in.Header); protocol != "" {
+	if protocol := ex.upgrade(); protocol != "" {
 		out.Header["Connection"], out.Header["Upgrade"] = []string{"Upgrade"}, []string{protocol}
 	}
 	if hasToken(in.Header, "Te", "trailers") {
 		out.Header["Te"] = []string{"trailers"}
 	}
+	ex.setForwarded(out.Header)
 	if h := ex.world.config.RequestIDHeader; h != "" {
 		out.Header.Set(h, ex.record.RequestID)
+	}
+	if _, named := out.Header["X-Idempotency-Key"]; !named && isIdempotent(in.Method) {
+		// The transport repeats what found a stale connection if it knows that
+		// it may. It does not send a field without a value.
+		out.Header["X-Idempotency-Key"] = nil
 	}
 	if _, named := out.Header["User-Agent"]; !named {
 		out.Header["User-Agent"] = []string{""} // or the transport names itself
 	}
-	ex.setForwarded(out.Header)
 	return out
 }

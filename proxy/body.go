@@ -20,22 +20,41 @@ type requestBody struct {
 	door    door
 	limit   int64         // 0: none
 	timeout time.Duration // 0: none
+	trailer http.Header   // has the fields after the body once that has been read
 
 	mu       sync.Mutex // guards the fields below; not held while reading
+	rest     sync.Cond  // of mu: signals that reading became false
 	n        int64
 	touched  bool
-	done     bool // read to its end
+	reading  bool
+	done     bool  // read to its end
+	failed   error // what was wrong with it
+	unwanted bool  // the connection that it was being sent on is closed
 	detached bool
 	deadline time.Time
 }
+
+// lingering is how long a client may go on sending a body that nobody reads
+// any more. To close the connection at once could cost it the answer (RFC 9112
+// section 9.6).
+const lingering = 2 * time.Second
+
+// longAgo is a deadline that ends what is under way.
+var longAgo = time.Unix(1, 0)
 
 // newRequestBody returns the body of the exchange's request.
 func newRequestBody(ex *exchange) *requestBody {
 	c := &ex.world.config
 	b := &requestBody{src: ex.req.Body, door: ex.door, limit: c.Limits.Body, timeout: c.Timeouts.Stream}
+	b.rest.L = &b.mu
 	if ex.req.Body == nil || ex.req.Body == http.NoBody || ex.req.ContentLength == 0 {
 		b.src, b.done = http.NoBody, true
+		return b
 	}
+	if ex.req.Trailer == nil && ex.req.ContentLength < 0 {
+		ex.req.Trailer = http.Header{} // for what was not announced
+	}
+	b.trailer = ex.req.Trailer
 	return b
 }
 
@@ -44,26 +63,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if err := b.arm(); err != nil {
 		return 0, err
 	}
+	b.door.proceed()
 	n, err := b.src.Read(p)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.n += int64(n)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case b.detached:
-	case b.limit > 0 && b.n > b.limit, errors.As(err, &tooLarge):
-		return 0, errBodyTooLarge
-	case errors.Is(err, io.EOF):
-		b.done = true
-		if !b.deadline.IsZero() {
-			b.door.readDeadline(time.Time{})
-		}
-	case isTimeout(err):
-		return n, errBodySlow
-	case err != nil:
-		return n, fmt.Errorf("%w: %w", errBodyBroken, err)
-	}
-	return n, err
+	return b.took(n, err)
 }
 
 // arm sets the deadline of the next read. A deadline is moved only when a
@@ -71,10 +73,13 @@ func (b *requestBody) Read(p []byte) (int, error) {
 func (b *requestBody) arm() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.detached {
+	switch {
+	case b.detached:
 		return io.ErrClosedPipe
+	case b.unwanted:
+		return errBodyUnwanted
 	}
-	b.touched = true
+	b.touched, b.reading = true, true
 	if b.timeout == 0 || b.done {
 		return nil
 	}
@@ -83,6 +88,36 @@ func (b *requestBody) arm() error {
 		b.door.readDeadline(b.deadline)
 	}
 	return nil
+}
+
+// took judges what a read gave.
+func (b *requestBody) took(n int, err error) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = false
+	b.rest.Broadcast()
+	b.n += int64(n)
+	switch {
+	case b.detached:
+		return 0, io.ErrClosedPipe
+	case b.unwanted:
+		return 0, errBodyUnwanted
+	case b.limit > 0 && b.n > b.limit:
+		b.failed = errBodyTooLarge
+		return 0, b.failed
+	case errors.Is(err, io.EOF):
+		b.done = true
+		dropHopByHop(b.trailer)
+		if !b.deadline.IsZero() {
+			b.door.readDeadline(time.Time{})
+		}
+		return n, io.EOF
+	case isTimeout(err):
+		b.failed = errBodySlow
+	case err != nil:
+		b.failed = fmt.Errorf("%w: %w", errBodyBroken, err)
+	}
+	return n, b.failed
 }
 
 // Close does nothing: another attempt may still need the body.
@@ -102,11 +137,59 @@ func (b *requestBody) finished() bool {
 	return b.done
 }
 
-// detach ends all use of the client's connection and returns the number of
-// bytes that were read.
-func (b *requestBody) detach() int64 {
+// failure returns what was wrong with the body, nil if nothing was.
+func (b *requestBody) failure() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.failed
+}
+
+// want says that an attempt begins that will read the body.
+func (b *requestBody) want() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unwanted = false
+}
+
+// refuse ends a read that is under way: the backend that it was for is gone,
+// and the client, who may be slow to send more, can be told so at once.
+func (b *requestBody) refuse() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.detached || b.done {
+		return
+	}
+	b.unwanted = true
+	if b.reading {
+		b.door.readDeadline(longAgo)
+	}
+}
+
+// refused reports whether a read was ended by refuse.
+func (b *requestBody) refused() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.unwanted && b.touched
+}
+
+// detach ends all use of the client's connection and returns the number of
+// bytes that were read. What is left of the body is the door's, which must be
+// done with it by the deadline that is set here.
+func (b *requestBody) detach(linger time.Duration) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.detached {
+		return b.n
+	}
 	b.detached = true
+	if b.done {
+		return b.n
+	}
+	if b.reading && b.door.readDeadline(longAgo) {
+		for b.reading {
+			b.rest.Wait()
+		}
+	}
+	b.door.readDeadline(time.Now().Add(linger))
 	return b.n
 }

@@ -21,6 +21,10 @@ type door interface {
 	// request's body is read, from another goroutine, and never after begin.
 	inform(status int, h http.Header)
 
+	// proceed asks the client for the body of its request, if it waits to be
+	// asked (RFC 9110 section 10.1.1). It may be called from any goroutine.
+	proceed()
+
 	// begin sends the head of the answer. The door owns h from then on.
 	begin(status int, h http.Header) error
 
@@ -36,11 +40,14 @@ type door interface {
 	// the client has sent already is in the reader.
 	hijack() (net.Conn, *bufio.Reader, error)
 
-	// deadline bounds the next reads and writes, each if not zero.
-	readDeadline(time.Time)
+	// readDeadline and writeDeadline bound reads and writes, those under way
+	// too, until the exchange ends; zero is no bound. readDeadline reports
+	// whether it could.
+	readDeadline(time.Time) bool
 	writeDeadline(time.Time)
 
-	// closeAfter makes this the last exchange of its connection.
+	// closeAfter makes this the last exchange of its connection, if the
+	// protocol has one at a time. It is called before begin.
 	closeAfter()
 }
 
@@ -56,6 +63,7 @@ type exchange struct {
 	trusted bool       // the peer is a trusted proxy
 	client  netip.Addr // who the request comes from
 	scheme  string     // as the client sees it
+	target  string     // the request target as the origin gets it
 
 	service  *router.Service
 	random   uint64
@@ -66,6 +74,7 @@ type exchange struct {
 	abort  func(error) // ends the attempt that is under way
 	begun  bool        // the head of an answer was sent
 	cut    bool        // the answer is incomplete, and must not look complete
+	takeBy time.Time   // when the client must have taken what was written
 	cause  error
 	record metrics.Observation
 }
@@ -107,8 +116,35 @@ func (ex *exchange) Query(name string) string {
 // Client returns the address of the client.
 func (ex *exchange) Client() netip.Addr { return ex.client }
 
-// gone reports whether the client has given up.
-func (ex *exchange) gone() bool { return ex.req.Context().Err() != nil }
+// gone reports whether the client has given up. A door may say so as well when
+// a read of the body was ended from our side, which does not count.
+func (ex *exchange) gone() bool { return ex.req.Context().Err() != nil && !ex.body.refused() }
+
+// begin sends the head of an answer.
+func (ex *exchange) begin(status int, h http.Header) error {
+	ex.begun = true
+	ex.record.Status = status
+	if !ex.body.finished() {
+		// What is left of the body could be taken for the next request.
+		ex.door.closeAfter()
+	}
+	ex.mayTake()
+	return ex.door.begin(status, h)
+}
+
+// mayTake gives the client until timeouts.stream from now to take what is
+// written next. A deadline is moved only when a quarter of its time has
+// passed.
+func (ex *exchange) mayTake() {
+	limit := ex.world.config.Timeouts.Stream
+	if limit == 0 {
+		return
+	}
+	if now := time.Now(); ex.takeBy.Sub(now) < limit*3/4 {
+		ex.takeBy = now.Add(limit)
+		ex.door.writeDeadline(ex.takeBy)
+	}
+}
 
 // fail remembers why the exchange did not work.
 func (ex *exchange) fail(err error) {

@@ -18,6 +18,10 @@ var (
 	errBodyTooLarge  = errors.New("the body is larger than limits.body")
 	errBodySlow      = errors.New("the client stopped sending the body")
 	errBodyBroken    = errors.New("reading the client's body")
+	errBodyUnwanted  = errors.New("the backend closed the connection before it had all of the request")
+	errBodySpent     = errors.New("the connection went stale when a part of the body had been sent")
+	errClientGone    = errors.New("the client went away")
+	errTarget        = errors.New("the request target is none that can be passed on")
 	errMethod        = errors.New("the method is not served here")
 	errNoHost        = errors.New("the request names no host")
 	errNoService     = errors.New("no service answers to this host and path")
@@ -26,6 +30,7 @@ var (
 	errNoBackend     = errors.New("every usable backend was tried")
 	errBug           = errors.New("a bug in divvy")
 	errUpgrade       = errors.New("the backend switched to another protocol than was asked for")
+	errUpgradeEarly  = errors.New("the backend switched protocols before it had all of the request")
 )
 
 // statusClientClosed is what is recorded when the client was gone before an
@@ -46,7 +51,7 @@ func (ex *exchange) status(err error) int {
 		return http.StatusRequestTimeout
 	case errors.Is(err, errMethod):
 		return http.StatusMethodNotAllowed
-	case errors.Is(err, errNoHost):
+	case errors.Is(err, errNoHost), errors.Is(err, errTarget):
 		return http.StatusBadRequest
 	case errors.Is(err, errNoService):
 		return http.StatusNotFound
@@ -98,22 +103,19 @@ func hint(status int) string {
 // refuse answers with the status of err. If an answer is already under way it
 // is cut off.
 func (p *Proxy) refuse(ex *exchange, err error) {
-	ex.fail(err)
-	status := ex.status(err)
 	if ex.begun {
 		ex.cut = true
+		ex.fail(err)
 		return
 	}
-	ex.begun = true
-	ex.record.Status = status
+	status := ex.status(err)
 	if status == statusClientClosed {
-		ex.cut = true
+		ex.begun, ex.cut = true, true
+		ex.record.Status = status
+		ex.fail(errClientGone)
 		return
 	}
-	// What is left of the body would be read as the next request.
-	if !ex.body.finished() {
-		ex.door.closeAfter()
-	}
+	ex.fail(err)
 	text := fmt.Sprintf("%d %s\n%s\nrequest %s\n", status, http.StatusText(status), hint(status), ex.record.RequestID)
 	h := http.Header{
 		"Content-Type":           {"text/plain; charset=utf-8"},
@@ -124,7 +126,7 @@ func (p *Proxy) refuse(ex *exchange, err error) {
 	if status == http.StatusMethodNotAllowed {
 		h["Allow"] = []string{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
 	}
-	if ex.door.begin(status, h) == nil && ex.req.Method != http.MethodHead {
+	if ex.begin(status, h) == nil && ex.req.Method != http.MethodHead {
 		n, _ := io.WriteString(ex.door, text) // whether it arrives is the client's concern
 		ex.record.ResponseBytes = int64(n)
 	}

@@ -9,7 +9,7 @@ import (
 // 7.6.1), and those that older software sends although they never were fields.
 var hopByHop = []string{
 	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings",
 }
 
 // endToEnd returns the fields of h that are meant for the other end.
@@ -29,6 +29,17 @@ func endToEnd(h http.Header) http.Header {
 		delete(out, name)
 	}
 	return out
+}
+
+// dropHopByHop removes from trailer fields what has no meaning after a body or
+// could be taken for framing by whoever merges them with the others (RFC 9110
+// section 6.5.1).
+func dropHopByHop(trailer http.Header) {
+	for _, name := range hopByHop {
+		delete(trailer, name)
+	}
+	delete(trailer, "Content-Length")
+	delete(trailer, "Host")
 }
 
 // hasToken reports whether a list-valued field contains a token.
@@ -54,6 +65,10 @@ func upgradeType(h http.Header) string {
 	return h.Get("Upgrade")
 }
 
+// cdnCacheControl are the fields that some shared caches read instead of
+// Cache-Control (RFC 9213).
+var cdnCacheControl = []string{"Cdn-Cache-Control", "Surrogate-Control"}
+
 // private marks an answer that carries one user's cookie, so that no shared
 // cache hands it to another (RFC 9111 section 5.2.2.7).
 func private(h http.Header) {
@@ -72,4 +87,7 @@ func private(h http.Header) {
 		}
 	}
 	h["Cache-Control"] = []string{strings.Join(append([]string{"private"}, keep...), ", ")}
+	for _, name := range cdnCacheControl {
+		delete(h, name)
+	}
 }

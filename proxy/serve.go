@@ -58,6 +58,10 @@ func (p *Proxy) admit(ex *exchange) error {
 	case r.Host == "" && r.ProtoAtLeast(1, 1):
 		return errNoHost
 	}
+	var ok bool
+	if ex.target, ok = originTarget(r); !ok {
+		return errTarget
+	}
 	ex.service = ex.world.table.Match(r.Host, r.URL.Path)
 	if ex.service == nil {
 		if r.TLS != nil {
@@ -95,15 +99,32 @@ func (p *Proxy) observe(ex *exchange) {
 	r := &ex.record
 	r.Duration = time.Since(r.Start)
 	r.Meter = ex.meter
-	if n := ex.body.detach(); !r.Upgraded {
+	linger := lingering
+	if ex.cut {
+		linger = 0
+	}
+	if n := ex.body.detach(linger); !r.Upgraded {
 		r.RequestBytes = n
 	}
 	if ex.cause != nil {
 		r.Err = ex.cause.Error()
 	}
 	if p.Sink != nil {
+		defer p.recoverObserving(ex)
 		p.Sink.Observe(r)
 	}
+}
+
+// recoverObserving keeps a bug in a sink from costing the client its answer.
+func (p *Proxy) recoverObserving(ex *exchange) {
+	if bug := recover(); bug != nil {
+		p.logBug(ex, "a bug: the request is not observed", bug)
+	}
+}
+
+func (p *Proxy) logBug(ex *exchange, what string, bug any) {
+	p.Log.Error(what, "service", ex.record.Service, "request", ex.record.RequestID,
+		"panic", fmt.Sprint(bug), "stack", string(debug.Stack()))
 }
 
 // recover keeps a bug in one request from harming another.
@@ -112,7 +133,6 @@ func (p *Proxy) recover(ex *exchange) {
 	if bug == nil {
 		return
 	}
-	p.Log.Error("a bug: the request is given up", "service", ex.record.Service, "request", ex.record.RequestID,
-		"panic", fmt.Sprint(bug), "stack", string(debug.Stack()))
+	p.logBug(ex, "a bug: the request is given up", bug)
 	p.refuse(ex, fmt.Errorf("%w: %v", errBug, bug))
 }

@@ -80,12 +80,13 @@ func (s *Server) commit(c Config, opened *port) {
 func (s *Server) serve(c Config) {
 	v := &view{port: s.port, done: make(chan struct{})}
 	server := &http.Server{
-		Handler:           &connHandler{s.Proxy.Handler(), v},
-		ReadHeaderTimeout: c.Timeouts.Header,
-		IdleTimeout:       c.Timeouts.Idle,
-		MaxHeaderBytes:    c.Limits.Header,
-		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
-		Protocols:         new(http.Protocols),
+		Handler:                      &connHandler{s.Proxy.Handler(), v},
+		ReadHeaderTimeout:            c.Timeouts.Header,
+		IdleTimeout:                  c.Timeouts.Idle,
+		MaxHeaderBytes:               c.Limits.Header,
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" is for the origin
+		ErrorLog:                     slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+		Protocols:                    new(http.Protocols),
 	}
 	server.Protocols.SetHTTP1(true)
 	s.servers = append(s.servers, server)
@@ -131,8 +132,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	late, stop := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer stop()
+	wg.Wait() // first, because what is in flight may still become a tunnel
 	s.Proxy.tunnels.wait(late.Done())
-	wg.Wait()
 	s.serving.Wait()
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,10 +18,14 @@ import (
 // upgrade passes a switch of protocols on and then moves bytes both ways until
 // both ends are done (RFC 9110 section 7.8).
 func (p *Proxy) upgrade(ex *exchange, b *backends.Backend, res *http.Response) error {
-	asked, got := upgradeType(ex.req.Header), upgradeType(res.Header)
+	asked, got := ex.upgrade(), upgradeType(res.Header)
 	origin, both := res.Body.(io.ReadWriteCloser)
-	if asked == "" || !strings.EqualFold(asked, got) || !both {
+	switch {
+	case !both || !isOneOf(asked, got):
 		return fmt.Errorf("%w: asked for %q, got %q", errUpgrade, asked, got)
+	case !ex.body.finished():
+		// Its rest would be taken for the new protocol.
+		return errUpgradeEarly
 	}
 	client, early, err := ex.door.hijack()
 	if err != nil {
@@ -30,7 +35,7 @@ func (p *Proxy) upgrade(ex *exchange, b *backends.Backend, res *http.Response) e
 	defer p.tunnels.add(client, origin)()
 	ex.begun, ex.record.Upgraded = true, true
 	ex.record.Status = http.StatusSwitchingProtocols
-	ex.body.detach()
+	ex.body.detach(0)
 
 	h := endToEnd(res.Header)
 	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{got}
@@ -46,6 +51,22 @@ func (p *Proxy) upgrade(ex *exchange, b *backends.Backend, res *http.Response) e
 		ex.fail(err)
 	}
 	return nil
+}
+
+// upgrade returns the protocol that the client asks to change to, "" for none.
+// HTTP/1.0 knows nothing of it (RFC 9110 section 7.8).
+func (ex *exchange) upgrade() string {
+	if !ex.req.ProtoAtLeast(1, 1) {
+		return ""
+	}
+	return upgradeType(ex.req.Header)
+}
+
+// isOneOf reports whether got is among the protocols that were asked for.
+func isOneOf(asked, got string) bool {
+	return got != "" && slices.ContainsFunc(strings.Split(asked, ","), func(protocol string) bool {
+		return strings.EqualFold(strings.TrimSpace(protocol), got)
+	})
 }
 
 // writeSwitch writes the head of a 101 answer.
@@ -71,7 +92,7 @@ type tunnel struct {
 func (t *tunnel) run(early io.Reader) (in, out int64, err error) {
 	watch := newWatchdog(t.limit, t.close)
 	watch.start()
-	defer watch.stop()
+	defer watch.end()
 	var wg sync.WaitGroup
 	var inErr, outErr error
 	wg.Go(func() { in, inErr = t.move(t.origin, early, watch) })
@@ -114,7 +135,7 @@ func (w *watched) Write(p []byte) (int, error) {
 // tunnels are the upgraded connections that are open: the servers do not know
 // of them any more.
 type tunnels struct {
-	mu   sync.Mutex
+	mu   sync.Mutex              // guards the fields below
 	open map[io.Closer]io.Closer // client's and origin's side
 	idle chan struct{}           // closed when open is empty; nil while nobody waits
 }

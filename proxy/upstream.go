@@ -9,13 +9,18 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"divvy/backends"
 )
 
 // upstream is the connections to one backend. It lives as long as the backend.
-type upstream struct{ transport *http.Transport }
+type upstream struct {
+	addr      string
+	transport *http.Transport
+}
 
 // upstreamOf returns the connections to b.
 func upstreamOf(b *backends.Backend) *upstream {
@@ -24,14 +29,18 @@ func upstreamOf(b *backends.Backend) *upstream {
 
 func newUpstream(addr string) *upstream {
 	var dialer net.Dialer
-	return &upstream{&http.Transport{
+	return &upstream{addr, &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			if limit, ok := ctx.Value(connectTimeout{}).(time.Duration); ok {
 				var stop context.CancelFunc
 				ctx, stop = context.WithTimeout(ctx, limit)
 				defer stop()
 			}
-			return dialer.DialContext(ctx, network, addr)
+			c, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &conn{TCPConn: c.(*net.TCPConn)}, nil
 		},
 		MaxIdleConns:           maxIdleConns,
 		MaxIdleConnsPerHost:    maxIdleConns,
@@ -42,6 +51,22 @@ func newUpstream(addr string) *upstream {
 		ReadBufferSize:         16 << 10,
 		DisableCompression:     true, // what passes through is not ours to change
 	}}
+}
+
+// conn is a connection to a backend that tells when it is closed.
+type conn struct {
+	*net.TCPConn
+	closed atomic.Pointer[requestBody] // what is being sent on it
+}
+
+// Close implements net.Conn. The transport waits for a read of the request's
+// body that is under way before it says that the connection is gone.
+func (c *conn) Close() error {
+	err := c.TCPConn.Close()
+	if b := c.closed.Load(); b != nil {
+		b.refuse()
+	}
+	return err
 }
 
 // connectTimeout is the key of the time that a connection may take, which is
@@ -67,14 +92,25 @@ func (u *upstream) roundTrip(ex *exchange, out *http.Request) (*http.Response, e
 	t := &ex.world.config.Timeouts
 	watch := newWatchdog(t.Response, func() { ex.abort(errSlow) })
 	informs := ex.newInforms()
+	var used *conn
 	ctx := context.WithValue(out.Context(), connectTimeout{}, t.Connect)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(i httptrace.GotConnInfo) {
+			used = i.Conn.(*conn)
+			used.closed.Store(ex.body)
+		},
 		WroteRequest:   func(httptrace.WroteRequestInfo) { watch.start() },
 		Got1xxResponse: informs.send,
 	})
-	res, err := u.transport.RoundTrip(out.WithContext(ctx))
-	watch.stop()
+	out = out.WithContext(ctx)
+	out.URL.Host = u.addr // becomes the Host field where the client sent none
+	ex.body.want()
+	res, err := u.transport.RoundTrip(out)
+	watch.end() // the request may be written to its end only now
 	informs.close()
+	if used != nil {
+		used.closed.Store(nil)
+	}
 	if err != nil {
 		if cause := context.Cause(ctx); errors.Is(cause, errSlow) {
 			err = cause
@@ -83,9 +119,16 @@ func (u *upstream) roundTrip(ex *exchange, out *http.Request) (*http.Response, e
 	}
 	ex.record.FirstByte = time.Since(ex.record.Start)
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		res.Body = &answerBody{res.Body, newWatchdog(t.Stream, func() { ex.abort(errSlow) }), ctx}
+		res.Body = newAnswerBody(ex, ctx, res)
 	}
 	return res, nil
+}
+
+func newAnswerBody(ex *exchange, ctx context.Context, res *http.Response) io.ReadCloser {
+	if res.Body == http.NoBody {
+		return res.Body
+	}
+	return &answerBody{res.Body, newWatchdog(ex.world.config.Timeouts.Stream, func() { ex.abort(errSlow) }), ctx}
 }
 
 // answerBody is the body of an answer, whose reads are bounded in time.
@@ -106,10 +149,14 @@ func (b *answerBody) Read(p []byte) (int, error) {
 }
 
 // watchdog calls a function when start was called and stop was not within the
-// limit. A nil watchdog never does.
+// limit. A nil watchdog never does. Its methods may be called from any
+// goroutine.
 type watchdog struct {
 	limit time.Duration
 	timer *time.Timer
+
+	mu   sync.Mutex // guards over
+	over bool
 }
 
 func newWatchdog(limit time.Duration, bite func()) *watchdog {
@@ -118,11 +165,16 @@ func newWatchdog(limit time.Duration, bite func()) *watchdog {
 	}
 	t := time.AfterFunc(time.Hour, bite)
 	t.Stop()
-	return &watchdog{limit, t}
+	return &watchdog{limit: limit, timer: t}
 }
 
 func (w *watchdog) start() {
-	if w != nil {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.over {
 		w.timer.Reset(w.limit)
 	}
 }
@@ -133,16 +185,27 @@ func (w *watchdog) stop() {
 	}
 }
 
+// end stops it for good: a start that comes later does nothing.
+func (w *watchdog) end() {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	w.timer.Stop()
+}
+
 // informs passes informational answers on while the final one is awaited. The
 // transport delivers them in a goroutine of its own.
 type informs struct {
 	door   door
 	gate   chan struct{} // holds a value while open and nobody sends
-	serial bool
+	passes bool
 }
 
 func (ex *exchange) newInforms() *informs {
-	i := &informs{door: ex.door, gate: make(chan struct{}, 1), serial: ex.req.ProtoAtLeast(1, 1)}
+	i := &informs{door: ex.door, gate: make(chan struct{}, 1), passes: ex.req.ProtoAtLeast(1, 1)}
 	i.gate <- struct{}{}
 	return i
 }
@@ -151,7 +214,7 @@ func (i *informs) send(status int, h textproto.MIMEHeader) error {
 	if _, open := <-i.gate; !open {
 		return nil
 	}
-	if i.serial { // HTTP/1.0 knows no informational answers (RFC 9110 section 15.2)
+	if i.passes { // HTTP/1.0 knows no informational answers (RFC 9110 section 15.2)
 		i.door.inform(status, endToEnd(http.Header(h)))
 	}
 	i.gate <- struct{}{}

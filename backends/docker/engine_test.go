@@ -1,0 +1,447 @@
+package docker
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"divvy/backends"
+)
+
+// bench is a lab on the real engine with a watcher beside it.
+type bench struct {
+	*Lab
+	client *Client
+	ledger *ledger
+	app    string // the path of the application's program
+}
+
+// newLab returns a lab that is closed when the test ends. Without an engine the
+// test is skipped, except in CI, where one must be.
+func newLab(t *testing.T) *Lab {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	defer stop()
+	l, err := NewLab(ctx, "", "divvy-test")
+	if err != nil && os.Getenv("CI") == "true" {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skip("this test needs a Docker engine:", err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// newBench builds the application, so it is made once for many tests.
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{Lab: newLab(t), ledger: newLedger(), app: filepath.Join(t.TempDir(), "app")}
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.app, "./testdata/app")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the application: %v\n%s", err, out)
+	}
+	var err error
+	if b.client, err = Connect(""); err != nil {
+		t.Fatal(err)
+	}
+	watch(t, &Watcher{Host: "real", Daemon: b.client, Inventory: b.ledger})
+	b.ledger.await(t, "the first list", func() bool { return b.ledger.lists() > 0 })
+	return b
+}
+
+// watch runs w until the test ends.
+func watch(t *testing.T, w *Watcher) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Run returned %v, want nil", err)
+		}
+	})
+}
+
+// image builds an image of the application; images of different versions differ.
+func (b *bench) image(t *testing.T, tag, version string, change func(*ImageSpec)) string {
+	t.Helper()
+	spec := ImageSpec{
+		Files:      map[string]File{"/app": {Source: b.app, Mode: 0o755}},
+		Entrypoint: []string{"/app"},
+		Env:        map[string]string{"VERSION": version},
+		Expose:     []int{8080},
+		Labels: map[string]string{
+			"org.opencontainers.image.revision": "rev-" + version,
+			"org.opencontainers.image.source":   "https://example.com/shop?a=$HOME&b=\"c\"\\",
+		},
+	}
+	if change != nil {
+		change(&spec)
+	}
+	id, err := b.Image(t.Context(), tag, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// run starts a container and waits until the watcher has found it.
+func (b *bench) run(t *testing.T, spec ContainerSpec) Container {
+	t.Helper()
+	if _, err := b.Container(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	return b.awaitContainer(t, spec.Name, func(Container) bool { return true })
+}
+
+func (b *bench) awaitContainer(t *testing.T, name string, ok func(Container) bool) (c Container) {
+	t.Helper()
+	b.ledger.await(t, "container "+name, func() bool {
+		var found bool
+		c, found = b.ledger.container(b.Repository() + "-" + name)
+		return found && ok(c)
+	})
+	return c
+}
+
+func (b *bench) awaitGone(t *testing.T, name string) {
+	t.Helper()
+	b.ledger.await(t, "the end of container "+name, func() bool {
+		_, found := b.ledger.container(b.Repository() + "-" + name)
+		return !found
+	})
+}
+
+// TestEngine tells stories with a real engine. One lab and one watcher serve
+// them all, at the same time, as they would in life.
+func TestEngine(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.image(t, "v1", "one", nil)
+	for name, story := range map[string]func(*testing.T, *bench){
+		"a container is found where it answers":      foundWhereItAnswers,
+		"a moved tag makes two versions":             movedTag,
+		"an image without a tag of its own":          startedByID,
+		"started by digest":                          startedByDigest,
+		"a stop signal is heard before the end":      killBeforeDie,
+		"only signals that stop are told":            signals,
+		"the health check passes":                    healthCheckPasses,
+		"several networks, and divvy in one of them": severalNetworks,
+		"the network of the host":                    hostNetwork,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			story(t, b)
+		})
+	}
+}
+
+func foundWhereItAnswers(t *testing.T, b *bench) {
+	c := b.run(t, ContainerSpec{
+		Image: b.Repository() + ":v1", Name: "plain",
+		Labels:  map[string]string{labelProject: "shop", "divvy.weight": "5"},
+		Publish: []int{8080},
+	})
+	want := backends.Version{
+		ImageID: c.Version.ImageID, Tag: "v1", Repository: "docker.io/library/" + b.Repository(),
+		Revision: "rev-one", Source: "https://example.com/shop?a=$HOME&b=\"c\"\\",
+	}
+	if c.Version != want {
+		t.Errorf("version is %+v, want %+v", c.Version, want)
+	}
+	if c.Project != "shop" || c.Labels["divvy.weight"] != "5" {
+		t.Errorf("project %q, labels %v", c.Project, c.Labels)
+	}
+	if c.Started.Before(c.Created) || c.Created.IsZero() {
+		t.Errorf("created %v, started %v", c.Created, c.Started)
+	}
+	vantage, err := b.client.Vantage(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	published := Vantage{Host: loopback}
+	for _, v := range []Vantage{vantage, published} {
+		addr, err := c.Addr(Want{}, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		awaitAnswer(t, addr)
+	}
+}
+
+// awaitAnswer waits until the application at addr answers. It has just been
+// started, and tells nobody when it listens.
+func awaitAnswer(t *testing.T, addr string) {
+	t.Helper()
+	for try := time.Tick(20 * time.Millisecond); ; {
+		resp, err := http.Get("http://" + addr)
+		if err == nil {
+			resp.Body.Close()
+			return
+		}
+		select {
+		case <-try:
+		case <-t.Context().Done():
+			t.Fatal(err)
+		}
+	}
+}
+
+func movedTag(t *testing.T, b *bench) {
+	first := b.image(t, "moving", "before", nil)
+	was := b.run(t, ContainerSpec{Image: b.Repository() + ":moving", Name: "old"})
+	second := b.image(t, "moving", "after", nil)
+	is := b.run(t, ContainerSpec{Image: b.Repository() + ":moving", Name: "new"})
+	if first == second {
+		t.Fatal("different contents made one image")
+	}
+	// Something must happen to the old one, or what is known of it would be
+	// older than the move.
+	if err := b.Pause(t.Context(), was.ID); err != nil {
+		t.Fatal(err)
+	}
+	was = b.awaitContainer(t, "old", func(c Container) bool { return c.Paused })
+	if err := b.Unpause(t.Context(), was.ID); err != nil {
+		t.Fatal(err)
+	}
+	was = b.awaitContainer(t, "old", func(c Container) bool { return !c.Paused })
+	if was.Version.ImageID != first || was.Version.Tag != "moving" || was.Version.Repository != is.Version.Repository {
+		t.Errorf("the old container runs %+v, want image %s", was.Version, first)
+	}
+	if is.Version.ImageID != second || is.Version.Tag != "moving" {
+		t.Errorf("the new container runs %+v, want image %s", is.Version, second)
+	}
+	if again := b.image(t, "moving", "before", nil); again != first {
+		t.Errorf("the same contents made another image, %s, not %s", again, first)
+	}
+}
+
+func startedByID(t *testing.T, b *bench) {
+	id := b.image(t, "beta", "by-id", nil)
+	if err := b.Tag(t.Context(), id, "alpha"); err != nil {
+		t.Fatal(err)
+	}
+	c := b.run(t, ContainerSpec{Image: id, Name: "by-id"})
+	if c.Version.Tag != "alpha" || c.Version.Repository != "docker.io/library/"+b.Repository() {
+		t.Errorf("version is %+v, want the image's first tag", c.Version)
+	}
+	// Both tags move on, so the image has none.
+	other := b.image(t, "other", "other", nil)
+	for _, tag := range []string{"alpha", "beta"} {
+		if err := b.Tag(t.Context(), other, tag); err != nil {
+			t.Fatal(err)
+		}
+	}
+	digits := strings.TrimPrefix(id, "sha256:")
+	c = b.run(t, ContainerSpec{Image: digits[:20], Name: "by-short-id"})
+	if c.Version.Tag != digits[:12] || c.Version.Repository != "" || c.Version.ImageID != id {
+		t.Errorf("version is %+v, want the beginning of the ID", c.Version)
+	}
+
+	// A container that is removed by force is killed first.
+	if err := b.Remove(t.Context(), c.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitGone(t, "by-short-id")
+	b.ledger.await(t, "the signal", func() bool { return len(b.mentions(c)) > 0 })
+	if entries := b.mentions(c); !strings.HasSuffix(entries[0], "stop signal 9 was sent") {
+		t.Errorf("was told %q, want the signal first", entries)
+	}
+}
+
+func startedByDigest(t *testing.T, b *bench) {
+	program, err := os.ReadFile(b.app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := pull(t, b.Lab, program)
+	c := b.run(t, ContainerSpec{Image: ref, Name: "by-digest"})
+	repository, _, _ := strings.Cut(ref, "@")
+	if c.Version.Repository != repository || c.Version.Tag != digits(c.Version.ImageID)[:12] {
+		t.Errorf("version is %+v, want repository %s and the beginning of the ID", c.Version, repository)
+	}
+}
+
+func killBeforeDie(t *testing.T, b *bench) {
+	c := b.run(t, ContainerSpec{Image: b.Repository() + ":v1", Name: "stopped"})
+	if err := b.Stop(t.Context(), c.ID, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitGone(t, "stopped")
+	b.ledger.await(t, "the exit", func() bool { return len(b.mentions(c)) >= 2 })
+	entries := b.mentions(c)
+	if !strings.HasSuffix(entries[0], "stop signal 15 was sent") || !strings.HasSuffix(entries[1], "it exited") {
+		t.Errorf("was told %q, want the signal and then the exit", entries)
+	}
+	if !b.started(t, c) {
+		t.Error("its start is no event since its start")
+	}
+	if err := b.Start(t.Context(), c.ID); err != nil {
+		t.Fatal(err)
+	}
+	again := b.awaitContainer(t, "stopped", func(Container) bool { return true })
+	if !again.Started.After(c.Started) || !again.Created.Equal(c.Created) {
+		t.Errorf("created %v and started %v, before %v and %v", again.Created, again.Started, c.Created, c.Started)
+	}
+}
+
+// started reports whether the engine still delivers the event of the start of c.
+func (b *bench) started(t *testing.T, c Container) (found bool) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	defer stop()
+	_ = b.client.Watch(ctx, Subscription{
+		Since:  c.Started.Add(-time.Millisecond),
+		Opened: func() {},
+		Handle: func(e Event) {
+			if e.Container == c.ID && e.Action == "start" {
+				found = true
+				stop()
+			}
+		},
+	})
+	return found
+}
+
+// mentions returns what was said of c, except in lists.
+func (b *bench) mentions(c Container) []string {
+	b.ledger.mu.Lock()
+	defer b.ledger.mu.Unlock()
+	entries := slices.Clone(b.ledger.entries)
+	return slices.DeleteFunc(entries, func(e string) bool { return !strings.HasPrefix(e, "stopping "+c.ID) })
+}
+
+func signals(t *testing.T, b *bench) {
+	b.image(t, "quit", "quit", func(s *ImageSpec) { s.StopSignal = "SIGRTMIN+3" })
+	c := b.run(t, ContainerSpec{Image: b.Repository() + ":quit", Name: "quit"})
+	if c.StopSignal != "SIGRTMIN+3" {
+		t.Errorf("stop signal is %q", c.StopSignal)
+	}
+	// Events come in order, so whoever has heard the second has heard the first.
+	for _, signal := range []string{"HUP", "37"} {
+		if err := b.Kill(t.Context(), c.ID, signal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.ledger.await(t, "the signal", func() bool { return len(b.mentions(c)) > 0 })
+	if entries := b.mentions(c); !strings.HasSuffix(entries[0], ": stop signal 37 was sent") {
+		t.Errorf("was told %q, want only its stop signal", entries)
+	}
+}
+
+func healthCheckPasses(t *testing.T, b *bench) {
+	b.image(t, "checked", "checked", func(s *ImageSpec) {
+		s.Health = &HealthCheck{Command: []string{"/app", "check"}, Interval: time.Second, Timeout: 5 * time.Second}
+	})
+	c := b.run(t, ContainerSpec{Image: b.Repository() + ":checked", Name: "checked"})
+	if c.Health != backends.HealthStarting {
+		t.Errorf("health is %q, want starting", c.Health)
+	}
+	b.awaitContainer(t, "checked", func(c Container) bool { return c.Health == backends.HealthPassing })
+}
+
+func severalNetworks(t *testing.T, b *bench) {
+	front, back := b.network(t, "front"), b.network(t, "back")
+	c := b.run(t, ContainerSpec{
+		Image: b.Repository() + ":v1", Name: "networks", Networks: []string{front, back},
+		Labels: map[string]string{labelProject: b.Repository()},
+	})
+	if len(c.Networks) != 2 || c.Networks[0].Name != back || c.Networks[1].Name != front {
+		t.Fatalf("networks are %+v", c.Networks)
+	}
+	here := Vantage{Direct: true, Host: loopback}
+	if _, err := c.Addr(Want{}, here); err == nil {
+		t.Error("it has two networks, yet an address without choosing one")
+	}
+	addr, err := c.Addr(Want{Network: "front"}, here)
+	if want := c.Networks[1].IP.String() + ":8080"; err != nil || addr != want {
+		t.Errorf("got %s, %v; want %s", addr, err, want)
+	}
+	awaitAnswer(t, addr)
+
+	// As if this process ran in it: Docker names a container's host by its ID.
+	v, err := b.client.vantage(t.Context(), surroundings{hostname: c.ID[:12], goos: "linux"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Container != c.ID || v.Direct || v.Host != c.Networks[0].Gateway.String() || len(v.Networks) != 2 {
+		t.Errorf("vantage is %+v", v)
+	}
+}
+
+func (b *bench) network(t *testing.T, name string) string {
+	t.Helper()
+	full, err := b.Network(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return full
+}
+
+func hostNetwork(t *testing.T, b *bench) {
+	// It ends at once if something else has its port; that it is found in
+	// between is all that counts.
+	c := b.run(t, ContainerSpec{Image: b.Repository() + ":v1", Name: "host", HostNetwork: true})
+	if !c.HostNetwork || len(c.Networks) != 0 {
+		t.Errorf("host network %v, networks %+v", c.HostNetwork, c.Networks)
+	}
+}
+
+func TestLabLeavesNothing(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	ctx, stop := context.WithCancel(t.Context())
+	if _, err := l.Network(ctx, "net"); err != nil {
+		t.Fatal(err)
+	}
+	id, err := l.Image(ctx, "v1", ImageSpec{Files: map[string]File{"/etc/text": {Data: []byte("text")}}, Entrypoint: []string{"/none"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Tag(ctx, id, "v2"); err != nil {
+		t.Fatal(err)
+	}
+	// Made, but not started: there is no such program in the image.
+	if _, err := l.Container(ctx, ContainerSpec{Image: id, Name: "broken"}); err == nil {
+		t.Error("a container without a program was started")
+	}
+	stop()
+	if _, err := l.Image(ctx, "v3", ImageSpec{}); err == nil {
+		t.Error("something was made though the context had ended")
+	}
+	for range 2 { // it may be closed again
+		if err := l.Close(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found, err := l.sweep(t.Context()); found > 0 || err != nil {
+		t.Errorf("%d things were left, %v", found, err)
+	}
+	if _, err := l.Network(t.Context(), "late"); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("a closed lab makes a network: %v", err)
+	}
+}
+
+func TestLabWithoutEngine(t *testing.T) {
+	t.Parallel()
+	_, err := NewLab(t.Context(), "unix://"+filepath.Join(t.TempDir(), "none.sock"), "divvy-test")
+	if err == nil || !strings.Contains(err.Error(), "no engine answers") {
+		t.Errorf("got %v, want that no engine answers", err)
+	}
+	if _, err := NewLab(t.Context(), "", "Bad/Name"); err == nil || !strings.Contains(err.Error(), "lower-case") {
+		t.Errorf("got %v, want what a name may be", err)
+	}
+}

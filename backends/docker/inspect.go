@@ -1,0 +1,94 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// maxInspections is how many containers are inspected at the same time.
+	maxInspections = 8
+
+	// inspectBudget bounds the inspections of one list together. Those that are
+	// left over count as failed: the others must not wait for an engine that has
+	// stopped answering in between.
+	inspectBudget = 3 * callTimeout
+)
+
+// inspectAll returns what is known of the containers of a list, by ID, having
+// inspected those that are new, changed or doubtful. Those that are gone are
+// left out.
+func (w *Watcher) inspectAll(ctx context.Context, list []Summary, doubtful map[string]bool) []known {
+	ctx, stop := context.WithTimeout(ctx, inspectBudget)
+	defer stop()
+	w.mu.Lock()
+	before := w.memory.known
+	w.mu.Unlock()
+
+	all := make([]known, len(list))
+	var inspections errgroup.Group
+	inspections.SetLimit(maxInspections)
+	for i, s := range list {
+		old, ok := before[s.ID]
+		if ok && old.summary == s && !doubtful[s.ID] {
+			all[i] = old
+			continue
+		}
+		inspections.Go(func() error {
+			all[i] = w.inspect(ctx, s, old)
+			return nil
+		})
+	}
+	_ = inspections.Wait() // what fails is kept as known.err
+	return all
+}
+
+// inspect returns what is known of one container after trying to inspect it.
+// If that fails, what was known before still stands: one container that the
+// engine cannot describe must not hide the others.
+func (w *Watcher) inspect(ctx context.Context, s Summary, old known) known {
+	ctx, stop := context.WithTimeout(ctx, callTimeout)
+	defer stop()
+	c, err := w.Daemon.Inspect(ctx, s.ID)
+	switch {
+	case err == nil:
+		return known{summary: s, container: c, inspected: true}
+	case errors.Is(err, ErrGone):
+		return known{}
+	case errors.Is(ctx.Err(), context.Canceled): // nothing will come of this list
+		return old
+	}
+	w.uninspected(s, err, old.err != nil)
+	old.summary, old.err = s, err
+	return old
+}
+
+// publish tells the Inventory, unless ctx has ended, in which case not all
+// could be inspected.
+func (w *Watcher) publish(ctx context.Context, began time.Time, all []known) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	next := make(map[string]known, len(all))
+	found := make([]Container, 0, len(all))
+	for _, k := range all {
+		if k.summary.ID == "" {
+			continue
+		}
+		next[k.summary.ID] = k
+		if k.inspected {
+			found = append(found, k.container)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	late := w.memory.learn(next, began)
+	w.Inventory.Replace(w.Host, found)
+	for id, reason := range late {
+		w.Inventory.Stopping(w.Host, id, reason)
+	}
+	return nil
+}

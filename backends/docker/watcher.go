@@ -1,0 +1,213 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	defaultResync = 30 * time.Second
+
+	// callTimeout bounds a list and an inspection. An engine under load takes
+	// seconds; one that takes longer is as good as gone.
+	callTimeout = 10 * time.Second
+
+	// openWait is how long the first list waits for the event stream. Some
+	// proxies before an engine keep the head of the answer back until the first
+	// event.
+	openWait = time.Second
+
+	// spacing is the least time from one list to the next: it merges the events
+	// of a deployment into a few lists, and nobody notices it.
+	spacing = 50 * time.Millisecond
+
+	// overlap is how much of the past is asked for while no event has told the
+	// engine's time yet. An engine answers shortly before it subscribes us.
+	overlap = 2 * time.Second
+
+	// retryFirst and retryMax bound the wait before the engine is tried again.
+	// A session that lasted longer than retryMax was a success.
+	retryFirst = 100 * time.Millisecond
+	retryMax   = 5 * time.Second
+)
+
+// Watcher keeps an Inventory informed of the containers of one engine.
+type Watcher struct {
+	// Host is the name of the Docker host, for the Inventory and the log.
+	Host string
+
+	Daemon    Daemon
+	Inventory Inventory
+
+	// Resync is how often a list is taken though nothing happened; zero stands
+	// for 30 seconds.
+	Resync time.Duration
+
+	// Log receives changes of state; nil discards them.
+	Log *slog.Logger
+
+	mu     sync.Mutex // guards the fields below, and keeps calls of Inventory apart
+	memory memory
+	status Status
+	deaf   bool // the last event stream ended soon after it was opened
+}
+
+// Run watches until ctx ends, and returns nil when all that it started has
+// ended. It does not return because the engine is lost: the Inventory then
+// keeps what it was told last.
+func (w *Watcher) Run(ctx context.Context) error {
+	retry := backoff{first: retryFirst, max: retryMax}
+	for ctx.Err() == nil {
+		began := time.Now()
+		w.session(ctx)
+		// One list that succeeds is not success enough: an engine that lets us
+		// list but not read events would be listed without a pause.
+		if time.Since(began) >= retryMax {
+			retry.reset()
+		}
+		retry.wait(ctx)
+	}
+	return nil
+}
+
+// session opens the event stream, then lists, and lists again whenever
+// something happens, until the stream ends or a list fails. Only this order
+// loses nothing: what happened before the list is in the list, and what happens
+// after it is in the stream.
+func (w *Watcher) session(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	s := w.open(ctx)
+	defer func() {
+		stop()
+		<-s.ended
+	}()
+	select {
+	case <-s.opened:
+	case <-s.ended: // one list is worth taking all the same
+	case <-time.After(openWait):
+	}
+	// Events may have been lost since the last session.
+	w.mu.Lock()
+	w.memory.doubtAll()
+	w.mu.Unlock()
+
+	resync := time.NewTicker(cmp.Or(w.Resync, defaultResync))
+	defer resync.Stop()
+	for err := w.list(ctx); err == nil; {
+		pause(ctx, spacing)
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.ended:
+			w.streamEnded(s)
+			return
+		case <-s.wake:
+			err = w.list(ctx)
+		case <-resync.C:
+			err = w.resync(ctx)
+		}
+	}
+}
+
+// stream is one subscription to the events of the engine.
+type stream struct {
+	began  time.Time
+	opened chan struct{} // closed once it is open
+	wake   chan struct{} // receives a value after events; values are merged
+	ended  chan struct{} // closed when it has ended
+	err    error         // why, set before ended is closed
+}
+
+func (w *Watcher) open(ctx context.Context) *stream {
+	s := &stream{
+		began:  time.Now(),
+		opened: make(chan struct{}),
+		wake:   make(chan struct{}, 1),
+		ended:  make(chan struct{}),
+	}
+	w.mu.Lock()
+	since := w.memory.last
+	w.mu.Unlock()
+	if since.IsZero() {
+		since = s.began.Add(-overlap)
+	}
+	go func() {
+		defer close(s.ended)
+		s.err = w.Daemon.Watch(ctx, Subscription{
+			Since:  since,
+			Opened: sync.OnceFunc(func() { close(s.opened) }),
+			Handle: func(e Event) {
+				w.happened(e)
+				select {
+				case s.wake <- struct{}{}:
+				default: // a list is due already
+				}
+			},
+		})
+	}()
+	return s
+}
+
+// happened takes note of an event. That a container stops goes to the Inventory
+// from here, before any list: it is the one thing of which each millisecond
+// counts.
+func (w *Watcher) happened(e Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if reason := w.memory.happened(e); reason != "" {
+		w.Inventory.Stopping(w.Host, e.Container, reason)
+	}
+}
+
+// resync lists because time has passed. If that brings news though no event
+// announced any, the stream is dead and does not know it: it is opened anew.
+func (w *Watcher) resync(ctx context.Context) error {
+	w.mu.Lock()
+	announced := len(w.memory.doubtful) > 0
+	w.memory.doubtFailed()
+	before := w.memory.known
+	w.mu.Unlock()
+	if err := w.list(ctx); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !announced && !sameSummaries(before, w.memory.known) {
+		err := errors.New("the event stream was silent about a change")
+		w.errored(err)
+		return err
+	}
+	return nil
+}
+
+// list tells the Inventory what runs now.
+func (w *Watcher) list(ctx context.Context) error {
+	began := time.Now()
+	w.mu.Lock()
+	doubtful := w.memory.takeDoubtful()
+	w.mu.Unlock()
+
+	summaries, err := w.summaries(ctx)
+	if err == nil {
+		err = w.publish(ctx, began, w.inspectAll(ctx, summaries, doubtful))
+	}
+	if ctx.Err() == nil {
+		w.listed(err)
+	}
+	return err
+}
+
+func (w *Watcher) summaries(ctx context.Context) ([]Summary, error) {
+	ctx, stop := context.WithTimeout(ctx, callTimeout)
+	defer stop()
+	all, err := w.Daemon.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing containers: %w", err)
+	}
+	return all, nil
+}

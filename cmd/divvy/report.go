@@ -1,0 +1,73 @@
+package main
+
+import (
+	"divvy/backends"
+	"divvy/cmd/internal/admin"
+	"divvy/metrics"
+	"divvy/router"
+)
+
+// status returns the program as it is now.
+func (p *program) status() admin.Status {
+	engines := p.engines.status()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := admin.Status{
+		Version: version(), Started: p.started, Docker: engines, Problems: p.problems,
+		Config:   admin.Config{Path: p.path, Loaded: p.loaded},
+		Services: []admin.Service{},
+	}
+	if s.Problems == nil {
+		s.Problems = []string{}
+	}
+	if p.refused != nil {
+		s.Config.Error = p.refused.Error()
+	}
+	for i, service := range p.table.Services {
+		s.Services = append(s.Services, p.serviceStatus(service, p.services[i]))
+	}
+	return s
+}
+
+func (p *program) serviceStatus(s *router.Service, c router.Config) admin.Service {
+	out := admin.Service{Name: s.Name, Hosts: c.Hosts, Paths: c.Paths, Sticky: c.Sticky.By, Versions: []admin.Version{}}
+	for i, share := range s.Shares() {
+		v := s.Versions[i]
+		identity := v.Pool.Version
+		out.Versions = append(out.Versions, admin.Version{
+			Name: v.Name, Tags: v.Tags, ImageID: identity.ImageID, Revision: identity.Revision, Created: identity.Created,
+			Weight: share.Weight, Share: share.Share, Backends: p.registry.Backends(v.Pool),
+		})
+	}
+	return out
+}
+
+// snapshot returns what Prometheus reads at a scrape.
+func (p *program) snapshot() metrics.Snapshot {
+	engines := p.engines.snapshot()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := metrics.Snapshot{
+		Hosts: engines, ConfigOK: p.refused == nil, ConfigTime: p.loaded, LogDropped: p.access.Dropped(),
+	}
+	for _, service := range p.table.Services {
+		for i, share := range service.Shares() {
+			v := service.Versions[i]
+			identity := v.Pool.Version
+			s.Versions = append(s.Versions, metrics.VersionStatus{
+				Service: service.Name, Version: v.Name, Tag: identity.Tag, ImageID: identity.ImageID,
+				Revision: identity.Revision, Created: identity.Created,
+				Weight: share.Weight, Share: share.Share, Backends: countStates(p.registry.Backends(v.Pool)),
+			})
+		}
+	}
+	return s
+}
+
+func countStates(list []backends.Status) map[string]int {
+	n := map[string]int{}
+	for _, b := range list {
+		n[string(b.State)]++
+	}
+	return n
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"divvy/cmd/internal/config"
+
+	"github.com/spf13/cobra"
+)
+
+// defaultFile is the configuration file that is read if none is named. It need
+// not exist.
+const defaultFile = "divvy.toml"
+
+// source is where the configuration comes from: a file, and flags that
+// override what it says.
+type source struct {
+	file  string // "" for the default one, if it exists
+	http  string
+	admin string
+}
+
+func (s *source) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&s.file, "config", "c", "", "configuration file (default divvy.toml, if there is one)")
+}
+
+// path returns the file that is to be read, "" if there is none.
+func (s *source) path() string {
+	if s.file != "" {
+		return s.file
+	}
+	if _, err := os.Stat(defaultFile); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return defaultFile
+}
+
+// load reads the configuration.
+func (s *source) load() (*config.Config, error) {
+	c := config.Default()
+	if path := s.path(); path != "" {
+		var err error
+		if c, err = config.Load(path); err != nil {
+			return nil, err
+		}
+	}
+	c.Server.HTTP = cmp.Or(s.http, c.Server.HTTP)
+	c.Admin.Listen = cmp.Or(s.admin, c.Admin.Listen)
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func runCommand() *cobra.Command {
+	var s source
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the proxy",
+		Long: `Run the proxy until it is told to stop (SIGTERM, SIGINT), which lets requests in
+flight finish. An edit of the file takes effect by itself; SIGHUP reads it too,
+and reopens the access log. An edit with mistakes changes nothing.
+
+Without a file, services are described by the labels of their containers alone.`,
+		Example: `  divvy run                            # divvy.toml, or labels alone
+  divvy run -c /etc/divvy/divvy.toml
+  divvy run --http :8080 --admin :9900`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), &s, cmd.ErrOrStderr())
+		},
+	}
+	s.flags(cmd)
+	cmd.Flags().StringVar(&s.http, "http", "", "address to listen on, instead of the file's server.http")
+	cmd.Flags().StringVar(&s.admin, "admin", "", "address of the admin listener, instead of the file's admin.listen")
+	return cmd
+}
+
+// serve is `divvy run`.
+func serve(ctx context.Context, s *source, stderr io.Writer) error {
+	c, err := s.load()
+	if err != nil {
+		return err
+	}
+	level := new(slog.LevelVar)
+	p := newProgram(newLogger(stderr, c.Log.Format, level), level, c)
+	if err := p.apply(c, s.path()); err != nil {
+		return err
+	}
+	r := &reloader{source: s, program: p}
+	return p.run(ctx, r.Run)
+}
+
+func newLogger(w io.Writer, format string, level *slog.LevelVar) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// adminAddr returns where the running divvy of this configuration answers.
+func (s *source) adminAddr() (string, error) {
+	if s.admin != "" {
+		return s.admin, nil
+	}
+	c, err := s.load()
+	if err != nil {
+		return "", err
+	}
+	if c.Admin.Listen == "" {
+		return "", fmt.Errorf("%s switches the admin listener off (admin.listen): nobody can be asked", s.path())
+	}
+	return c.Admin.Listen, nil
+}

@@ -1,0 +1,57 @@
+package admin
+
+import (
+	"time"
+
+	"divvy/backends"
+)
+
+// Status is divvy as it is at one moment, for people and scripts.
+type Status struct {
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started"`
+	Config   Config    `json:"config"`
+	Docker   []Host    `json:"docker"`
+	Services []Service `json:"services"`
+
+	// Problems are sentences about containers and labels that cannot be used
+	// as they are.
+	Problems []string `json:"problems"`
+}
+
+// Config is the state of the configuration file.
+type Config struct {
+	Path   string    `json:"path"` // "" if divvy runs without a file
+	Loaded time.Time `json:"loaded"`
+	Error  string    `json:"error,omitempty"` // why a later edit was refused
+}
+
+// Host is a Docker host.
+type Host struct {
+	Name   string    `json:"name"`
+	Up     bool      `json:"up"`
+	Since  time.Time `json:"since"`
+	Errors uint64    `json:"errors"`
+	Error  string    `json:"error,omitempty"`
+}
+
+// Service is a service and its versions, the oldest first.
+type Service struct {
+	Name     string    `json:"name"`
+	Hosts    []string  `json:"hosts"`
+	Paths    []string  `json:"paths"`
+	Sticky   []string  `json:"sticky"`
+	Versions []Version `json:"versions"`
+}
+
+// Version is a version and its backends.
+type Version struct {
+	Name     string            `json:"name"` // as in logs and metrics
+	Tags     []string          `json:"tags"`
+	ImageID  string            `json:"image_id,omitempty"`
+	Revision string            `json:"revision,omitempty"`
+	Created  string            `json:"created,omitempty"`
+	Weight   float64           `json:"weight"` // as set; 0 is dark
+	Share    float64           `json:"share"`  // of all units, now; 0 to 1
+	Backends []backends.Status `json:"backends"`
+}

@@ -1,0 +1,216 @@
+package catalog
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"divvy/backends"
+	"divvy/backends/docker"
+	"divvy/cmd/internal/config"
+	"divvy/router"
+)
+
+// container returns the n-th container to be created, of the image repo:tag.
+func container(n int, repo, tag string, labels ...string) docker.Container {
+	c := docker.Container{
+		ID: fmt.Sprintf("id%d", n), Name: fmt.Sprintf("c%d", n), Labels: map[string]string{},
+		Version:  backends.Version{ImageID: fmt.Sprintf("sha256:%064x", len(repo)*1000+len(tag)*10+int(tag[len(tag)-1])), Repository: "docker.io/library/" + repo, Tag: tag},
+		Created:  time.Unix(int64(n), 0),
+		Networks: []docker.Network{{Name: "net", ID: "net", IP: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)})}},
+		Exposed:  []int{8080},
+	}
+	for _, l := range labels {
+		k, v, _ := strings.Cut(l, "=")
+		if k == "project" {
+			c.Project = v
+			continue
+		}
+		c.Labels["divvy."+k] = v
+	}
+	return c
+}
+
+func combine(file []config.Service, containers ...docker.Container) *Catalog {
+	return Combine(file, []Host{{Name: "h", Vantage: docker.Vantage{Direct: true}, Containers: containers}})
+}
+
+func service(name, image string) config.Service {
+	return config.Service{Config: router.Config{Name: name}, Image: image}
+}
+
+// serves lists the usable endpoints as service/container@address.
+func serves(c *Catalog) []string {
+	var all []string
+	for _, e := range c.Endpoints {
+		if e.Problem == "" {
+			all = append(all, e.Service+"/"+e.Name+"@"+e.Addr)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func expect(t *testing.T, c *Catalog, want ...string) {
+	t.Helper()
+	if got := serves(c); !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func problems(t *testing.T, c *Catalog, want ...string) {
+	t.Helper()
+	if !slices.Equal(c.Problems, want) {
+		t.Errorf("got  %s\nwant %s", strings.Join(c.Problems, "\n     "), strings.Join(want, "\n     "))
+	}
+}
+
+func TestAServiceIsFoundByTheRepositoryOfItsImages(t *testing.T) {
+	t.Parallel()
+	c := combine([]config.Service{service("shop", "shop:any"), service("search", "docker.io/library/search")},
+		container(1, "shop", "v1"), container(2, "shop", "v2"), container(3, "search", "v1"), container(4, "other", "v1"))
+	expect(t, c, "search/c3@10.0.0.3:8080", "shop/c1@10.0.0.1:8080", "shop/c2@10.0.0.2:8080")
+	problems(t, c)
+}
+
+func TestLabelsAloneDescribeAService(t *testing.T) {
+	t.Parallel()
+	c := combine(nil,
+		container(2, "shop", "v2", "service=shop", "hosts=other.example", "weight=5"),
+		container(1, "shop", "v1", "service=shop", "hosts=shop.example, www.shop.example", "paths=/a,/b", "weight=95",
+			"sticky=header:X-User,cookie", "override=10.0.0.0/8", "port=9090"))
+	expect(t, c, "shop/c1@10.0.0.1:9090", "shop/c2@10.0.0.2:8080")
+	problems(t, c)
+	// What the oldest container says of the service holds: a new version cannot
+	// take the hosts away by a mistake in its labels.
+	got := c.Services[0]
+	want := router.Config{
+		Name: "shop", Hosts: []string{"shop.example", "www.shop.example"}, Paths: []string{"/a", "/b"}, Weights: got.Weights,
+		Sticky: router.Sticky{By: []string{"header:X-User", "cookie"}}, Override: router.Override{Networks: []string{"10.0.0.0/8"}},
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if len(got.Weights) != 2 {
+		t.Errorf("weights: %v", got.Weights)
+	}
+	for key, w := range got.Weights {
+		if tag, _, _ := strings.Cut(key, "@"); (tag == "v1" && w != 95) || (tag == "v2" && w != 5) {
+			t.Errorf("weight of %s is %d", key, w)
+		}
+	}
+	if err := got.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheFileWinsOverLabels(t *testing.T) {
+	t.Parallel()
+	file := service("shop", "shop")
+	file.Weights, file.Port = map[string]int{"v1": 1}, 80
+	c := combine([]config.Service{file}, container(1, "shop", "v1", "service=shop", "weight=7", "hosts=x.example"))
+	expect(t, c, "shop/c1@10.0.0.1:80")
+	if s := c.Services[0]; len(c.Services) != 1 || s.Weights["v1"] != 1 || len(s.Weights) != 1 || s.Hosts != nil {
+		t.Errorf("got %+v", c.Services)
+	}
+	file.Weights = nil
+	c = combine([]config.Service{file}, container(1, "shop", "v1", "weight=7"))
+	if w := c.Services[0].Weights; len(w) != 1 {
+		t.Errorf("where the file has no weights, labels have: got %v", w)
+	}
+}
+
+func TestALabelTakesAContainerOutOfTheServiceOfItsImage(t *testing.T) {
+	t.Parallel()
+	c := combine([]config.Service{service("shop", "shop")},
+		container(1, "shop", "v1"), container(2, "shop", "v1", "service=staging"))
+	expect(t, c, "shop/c1@10.0.0.1:8080", "staging/c2@10.0.0.2:8080")
+}
+
+func TestProjectsAreNotMixed(t *testing.T) {
+	t.Parallel()
+	c := combine(nil,
+		container(1, "shop", "v1", "service=shop", "project=prod"),
+		container(2, "shop", "v1", "service=shop", "project=staging"),
+		container(3, "shop", "v2", "service=shop", "project=prod"),
+		container(4, "shop", "v2", "service=shop"))
+	expect(t, c, "shop/c1@10.0.0.1:8080", "shop/c3@10.0.0.3:8080")
+	problems(t, c,
+		"service shop: container c2: the label divvy.service=shop is taken by Compose project prod, and it is of staging: use another name, or describe the service in the file",
+		"service shop: container c4: the label divvy.service=shop is taken by Compose project prod, and it is of no project: use another name, or describe the service in the file")
+
+	file := service("shop", "shop")
+	file.Project = "prod"
+	c = combine([]config.Service{file},
+		container(1, "shop", "v1", "project=prod"), container(2, "shop", "v1", "project=staging"),
+		container(3, "shop", "v1", "project=staging", "service=shop"))
+	expect(t, c, "shop/c1@10.0.0.1:8080")
+	problems(t, c, "service shop: container c3: the label divvy.service=shop puts it into a service of Compose project prod, and it is of staging: use another name")
+}
+
+func TestAnotherRepositoryIsNotAnotherVersion(t *testing.T) {
+	t.Parallel()
+	c := combine(nil,
+		container(1, "shop", "v1", "service=shop"), container(2, "db", "v1", "service=shop"))
+	expect(t, c, "shop/c1@10.0.0.1:8080")
+	problems(t, c, "service shop: container c2: the label divvy.service=shop puts it into a service of docker.io/library/shop, and its image is of docker.io/library/db: versions of a service are images of one repository")
+}
+
+func TestAProblemConcernsItsContainerAlone(t *testing.T) {
+	t.Parallel()
+	two := container(2, "shop", "v1")
+	two.Exposed = []int{80, 81}
+	c := combine([]config.Service{service("shop", "shop")},
+		container(1, "shop", "v1", "weight=lots"), two, container(3, "shop", "v1", "wieght=1", "sticky=cookies"), container(4, "shop", "v1"))
+	expect(t, c, "shop/c4@10.0.0.4:8080")
+	if len(c.Endpoints) != 4 {
+		t.Errorf("%d endpoints, want all 4, so that people see them", len(c.Endpoints))
+	}
+	problems(t, c,
+		`service shop: container c1: label divvy.weight: "lots" is not a weight: use 0 to 1000000`,
+		"service shop: container c2: it exposes ports 80 and 81; set port in the file or the label divvy.port",
+		`service shop: container c3: label divvy.sticky: "cookies" is not a way to recognise a unit: use cookie, cookie:NAME, header:NAME, query:NAME or ip; unknown label divvy.wieght: use divvy.service, divvy.hosts, divvy.paths, divvy.port, divvy.network, divvy.weight, divvy.sticky, divvy.override`)
+}
+
+func TestLabelsWithoutAServiceAreReported(t *testing.T) {
+	t.Parallel()
+	c := combine(nil, container(1, "shop", "v1", "weight=1"), container(2, "shop", "v1"))
+	problems(t, c, "container c1: it has labels for divvy, but belongs to no service: set the label divvy.service")
+}
+
+func TestAHostThatTwoServicesClaimIsReported(t *testing.T) {
+	t.Parallel()
+	c := combine(nil,
+		container(1, "shop", "v1", "service=shop", "hosts=x.example"), container(2, "search", "v1", "service=search", "hosts=x.example"))
+	problems(t, c, "service search: host x.example with path / is already answered by service shop")
+}
+
+func TestStaticBackends(t *testing.T) {
+	t.Parallel()
+	file := service("shop", "")
+	file.Backends = []config.Backend{{Version: "v2", Address: "a:1"}, {Version: "v1", Address: "b:2"}}
+	c := combine([]config.Service{file})
+	expect(t, c, "shop/a:1@a:1", "shop/b:2@b:2")
+	if a, b := c.Endpoints[0], c.Endpoints[1]; !a.Created.Before(b.Created) {
+		t.Error("the order of the file is not their age")
+	}
+}
+
+// Labels come from whoever may start a container.
+func FuzzLabels(f *testing.F) {
+	f.Add("shop", "a.example,*.b.example", "/x", "7", "cookie,ip", "10.0.0.0/8")
+	f.Add("", ",,", "x", "-1", "cookie:", "::/0")
+	f.Fuzz(func(t *testing.T, service, hosts, paths, weight, sticky, override string) {
+		c := container(1, "shop", "v1")
+		c.Labels = map[string]string{"divvy.service": service, "divvy.hosts": hosts, "divvy.paths": paths, "divvy.weight": weight, "divvy.sticky": sticky, "divvy.override": override}
+		got := combine(nil, c)
+		for _, s := range got.Services {
+			if err := s.Validate(); err != nil && len(serves(got)) > 0 {
+				t.Errorf("an invalid service gets a backend: %v", err)
+			}
+		}
+	})
+}

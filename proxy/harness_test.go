@@ -1,0 +1,329 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"divvy/backends"
+	"divvy/metrics"
+	"divvy/router"
+)
+
+// patience is how long a test waits for what must happen. It is reached only
+// when the test fails.
+const patience = 20 * time.Second
+
+// doors are the ways in. Whatever a client can see is tested through each.
+var doors = []struct {
+	name string
+	open func(*harness)
+	wire bool // it speaks HTTP/1.1, so that a test can write the bytes itself
+}{
+	{"nethttp", openServer, true},
+}
+
+// throughEveryDoor runs a test once for each protocol.
+func throughEveryDoor(t *testing.T, test func(t *testing.T, door *harness)) {
+	t.Helper()
+	t.Parallel()
+	for _, d := range doors {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newHarness(t, d.open))
+		})
+	}
+}
+
+// overTheWire runs a test once for each door that speaks HTTP/1.1.
+func overTheWire(t *testing.T, test func(t *testing.T, door *harness)) {
+	t.Helper()
+	t.Parallel()
+	for _, d := range doors {
+		if d.wire {
+			t.Run(d.name, func(t *testing.T) {
+				t.Parallel()
+				test(t, newHarness(t, d.open))
+			})
+		}
+	}
+}
+
+// harness is a running proxy with one service, "shop". Its backends are real
+// sockets. When the test ends, nothing may be in flight any more.
+type harness struct {
+	t        testing.TB
+	proxy    *Proxy
+	meters   *metrics.Prometheus
+	registry *backends.Registry
+	log      *lines
+	config   Config
+	service  router.Config
+
+	mu    sync.Mutex // guards found
+	found []backends.Endpoint
+
+	seen chan metrics.Observation
+
+	// Set by the door.
+	addr      string
+	transport *http.Transport
+	changed   func(Config) // takes over a changed configuration
+	stop      func()       // stops gracefully, and returns when that is done
+}
+
+func newHarness(t testing.TB, open func(*harness)) *harness {
+	h := &harness{
+		t:        t,
+		meters:   metrics.New(metrics.DefaultConfig()),
+		registry: &backends.Registry{},
+		log:      &lines{},
+		config:   DefaultConfig(),
+		service:  router.Config{Name: "shop"},
+		seen:     make(chan metrics.Observation, 1<<12),
+	}
+	h.config.HTTP = "127.0.0.1:0"
+	h.config.Timeouts.Shutdown = 5 * time.Second
+	h.proxy = &Proxy{
+		Metrics: h.meters,
+		Sink:    metrics.Sinks{h.meters, sink(func(o *metrics.Observation) { h.seen <- *o })},
+		Log:     slog.New(slog.NewTextHandler(h.log, nil)),
+	}
+	h.publish()
+	open(h)
+	t.Cleanup(func() {
+		h.transport.CloseIdleConnections()
+		h.stop()
+		h.nothingInFlight()
+	})
+	return h
+}
+
+// openServer is the door of net/http: what runs in production.
+func openServer(h *harness) {
+	s := &Server{Proxy: h.proxy, Log: h.proxy.Log}
+	change, err := s.Prepare(h.config)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	change.Commit()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	h.addr = s.Addr().String()
+	h.transport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100}
+	h.changed = func(c Config) {
+		change, err := s.Prepare(c)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		change.Commit()
+	}
+	h.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := receive(h.t, ended); err != nil {
+			h.t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// configure changes the configuration of the running proxy.
+func (h *harness) configure(change func(*Config, *router.Config)) {
+	h.t.Helper()
+	change(&h.config, &h.service)
+	if err := h.config.Validate(); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.service.Validate(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.publish()
+	h.changed(h.config)
+}
+
+func (h *harness) publish() {
+	table := router.Build([]router.Input{{Config: h.service, Members: h.registry.Members("shop")}})
+	h.proxy.Publish(table, h.config)
+}
+
+// add adds a backend of a version that answers at addr, and returns its ID.
+func (h *harness) add(version, addr string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	id := fmt.Sprintf("c%d", len(h.found)+1)
+	h.found = append(h.found, backends.Endpoint{
+		Service: "shop", ID: id, Name: id, Addr: addr, Health: backends.HealthPassing,
+		Version: backends.Version{Tag: version, ImageID: imageID(version)},
+		Created: time.Unix(int64(len(h.found)), 0),
+	})
+	h.registry.Replace(h.found)
+	h.publish()
+	return id
+}
+
+// imageID returns the digest of a version in these tests.
+func imageID(version string) string { return fmt.Sprintf("sha256:%064x", version) }
+
+// origin adds a backend that serves with handler, and returns its ID.
+func (h *harness) origin(version string, handler http.HandlerFunc) string {
+	s := httptest.NewUnstartedServer(handler)
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+	s.Config.DisableGeneralOptionsHandler = true
+	s.Start()
+	h.t.Cleanup(s.Close)
+	return h.add(version, s.Listener.Addr().String())
+}
+
+// raw adds a backend that speaks for itself: serve gets each connection, in a
+// goroutine of its own, and the connection ends when it returns.
+func (h *harness) raw(version string, serve func(c *wire)) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	over, end := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer c.Close()
+				defer context.AfterFunc(over, func() { c.Close() })()
+				serve(newWire(c))
+			})
+		}
+	})
+	h.t.Cleanup(func() { end(); l.Close(); wg.Wait() })
+	return h.add(version, l.Addr().String())
+}
+
+// refusing adds a backend whose port nobody listens on.
+func (h *harness) refusing(version string) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer l.Close()
+	return h.add(version, l.Addr().String())
+}
+
+// observed returns the next observation.
+func (h *harness) observed() metrics.Observation {
+	h.t.Helper()
+	return receive(h.t, h.seen)
+}
+
+// status returns what the registry says of a backend.
+func (h *harness) status(id string) backends.Status {
+	for _, m := range h.registry.Members("shop") {
+		for _, s := range h.registry.Backends(m.Pool) {
+			if s.ID == id {
+				return s
+			}
+		}
+	}
+	h.t.Fatalf("no backend %s", id)
+	return backends.Status{}
+}
+
+var inFlight = regexp.MustCompile(`(?m)^divvy_requests_in_flight\{.*\} ([1-9-].*)$`)
+
+// nothingInFlight checks that whatever was taken was given back.
+func (h *harness) nothingInFlight() {
+	for _, m := range h.registry.Members("shop") {
+		for _, s := range h.registry.Backends(m.Pool) {
+			if s.InFlight != 0 {
+				h.t.Errorf("backend %s still has %d requests in flight", s.ID, s.InFlight)
+			}
+		}
+	}
+	if left := inFlight.FindString(h.scrape()); left != "" {
+		h.t.Errorf("still in flight: %s", left)
+	}
+}
+
+// scrape returns all metrics.
+func (h *harness) scrape() string {
+	w := httptest.NewRecorder()
+	h.meters.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
+}
+
+// sink is a metrics.Sink made of a function.
+type sink func(*metrics.Observation)
+
+func (f sink) Observe(o *metrics.Observation) { f(o) }
+
+// lines is a log that a test can read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// receive returns the next value of ch.
+func receive[T any](t testing.TB, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatal("waited in vain")
+		panic("not reached")
+	}
+}
+
+// eventually waits for what nothing signals.
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !done(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// must returns v, and ends the test if there is an error.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// text reads all of r; what is missing at the end shows as an error.
+func text(r io.Reader) string {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return string(b) + "<" + err.Error() + ">"
+	}
+	return string(b)
+}
