@@ -66,12 +66,8 @@ func (w *Watcher) inspect(ctx context.Context, s Summary, old known) known {
 	return old
 }
 
-// publish tells the Inventory, unless ctx has ended, in which case not all
-// could be inspected.
-func (w *Watcher) publish(ctx context.Context, began time.Time, all []known) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+// publish tells the Inventory what came of the list that began then.
+func (w *Watcher) publish(began time.Time, all []known) {
 	next := make(map[string]known, len(all))
 	found := make([]Container, 0, len(all))
 	for _, k := range all {
@@ -86,9 +82,9 @@ func (w *Watcher) publish(ctx context.Context, began time.Time, all []known) err
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	late := w.memory.learn(next, began)
+	w.listed(nil)
 	w.Inventory.Replace(w.Host, found)
 	for id, reason := range late {
 		w.Inventory.Stopping(w.Host, id, reason)
 	}
-	return nil
 }

@@ -35,15 +35,14 @@ func (w *Watcher) log() *slog.Logger {
 	return w.Log
 }
 
+// errored notes that something went wrong. w.mu is held.
 func (w *Watcher) errored(err error) {
 	w.status.Errors++
 	w.status.Err = err.Error()
 }
 
-// listed notes how a list ended, and logs it if it is news.
+// listed notes how a list ended, and logs it if it is news. w.mu is held.
 func (w *Watcher) listed(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if err != nil {
 		w.errored(err)
 	} else if failure := w.memory.failure(); failure != nil {

@@ -193,13 +193,20 @@ func (w *Watcher) list(ctx context.Context) error {
 	w.mu.Unlock()
 
 	summaries, err := w.summaries(ctx)
-	if err == nil {
-		err = w.publish(ctx, began, w.inspectAll(ctx, summaries, doubtful))
+	if err != nil {
+		if ctx.Err() == nil { // else it is we who gave up
+			w.mu.Lock()
+			w.listed(err)
+			w.mu.Unlock()
+		}
+		return err
 	}
-	if ctx.Err() == nil {
-		w.listed(err)
+	all := w.inspectAll(ctx, summaries, doubtful)
+	if err := ctx.Err(); err != nil { // then not all could be inspected
+		return err
 	}
-	return err
+	w.publish(began, all)
+	return nil
 }
 
 func (w *Watcher) summaries(ctx context.Context) ([]Summary, error) {

@@ -117,7 +117,7 @@ func interrupted(ctx context.Context, err error) error {
 
 // startContainers builds an image of each version and starts containers.
 func (d *demonstration) startContainers(ctx context.Context, lab *docker.Lab, service *config.Service) error {
-	fmt.Fprintln(d.out, "Building three images and starting four containers ...")
+	fmt.Fprintf(d.out, "Building three images %s and starting four containers ...\n", lab.Repository())
 	program, cleanup, err := demo.Program(ctx)
 	if err != nil {
 		return err
