@@ -1,7 +1,6 @@
-# The image holds one static binary that was built on the host, the root
-# certificates that ACME needs, and an empty directory for the state. Build it
-# with `make image`, which puts both files into build/; then `docker build .`
-# works too, with or without BuildKit.
+# The image holds one static binary that was built on the host. Build it with
+# `make image`, which puts it into build/; then `docker build .` works too, with
+# or without BuildKit.
 #
 # Targets: divvy (the last, so the default), and demo-v1 and demo-v2, which are
 # two versions of the application that compose.yaml puts behind divvy.
@@ -15,7 +14,7 @@ FROM base AS demo-v1
 ARG REVISION=
 ARG CREATED=
 EXPOSE 8080
-CMD ["demo-app", "--version", "v1"]
+CMD ["demo-app", "--version", "v1", "--delay", "5ms"]
 LABEL org.opencontainers.image.title="divvy-demo" \
       org.opencontainers.image.version="v1" \
       org.opencontainers.image.revision="$REVISION" \
@@ -25,29 +24,20 @@ FROM base AS demo-v2
 ARG REVISION=
 ARG CREATED=
 EXPOSE 8080
-CMD ["demo-app", "--version", "v2"]
+CMD ["demo-app", "--version", "v2", "--delay", "12ms"]
 LABEL org.opencontainers.image.title="divvy-demo" \
       org.opencontainers.image.version="v2" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$CREATED"
-
-FROM scratch AS directories
-WORKDIR /state
 
 # The user is not root, so it may not read the Docker socket, which belongs to
 # root and to a group whose number differs between hosts. Give it that group
 # (docker run --group-add, in Compose group_add), or reach the engine through a
 # socket proxy.
 FROM base AS divvy
-COPY build/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=directories --chown=65532:65532 /state /var/lib/divvy
-# Where a program without configuration puts what it keeps. A volume that is
-# mounted here survives the container: certificates, current splits, rollouts.
-ENV HOME=/var/lib/divvy
-
 # No configuration is baked in: which of these ports are in use is up to it.
-#   8080 HTTP, 8443 HTTPS (udp: HTTP/3), 9900 admin
-EXPOSE 8080 8443 8443/udp 9900
+#   8080 HTTP, 9900 admin
+EXPOSE 8080 9900
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
     CMD ["/divvy", "health"]
 CMD ["run"]

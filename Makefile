@@ -15,13 +15,6 @@ REVISION := $(shell git rev-parse HEAD 2>/dev/null)
 CREATED  := $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS  := -s -w -X main.buildVersion=$(VERSION)
 
-# The root certificates of the host, for the image. Where a system keeps them
-# differs; the first that exists is taken.
-CERTIFICATES ?= $(firstword $(wildcard $(SSL_CERT_FILE) \
-	/etc/ssl/certs/ca-certificates.crt \
-	/etc/pki/tls/certs/ca-bundle.crt \
-	/etc/ssl/cert.pem))
-
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +24,8 @@ build: ## build the static binary build/divvy
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/divvy ./cmd/divvy
 
 .PHONY: test
-test: ## run the tests under the race detector
-	$(GO) test -race ./...
+test: ## run the tests
+	$(GO) test ./...
 
 .PHONY: check
 check: ## run every check that a change must pass
@@ -52,7 +45,7 @@ fuzz: ## fuzz every fuzz function for FUZZTIME (20s)
 	list=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$list"; exit 1; }
 	targets=$$(awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}' <<<"$$list")
 	[[ $$targets ]] || { echo "no fuzz functions found"; exit 1; }
-	fuzz() { $(GO) test -run '^$$' -fuzz "^$$2\$$" -fuzztime $(FUZZTIME) "$$1" 2>&1 | tee build/fuzz.log; }
+	fuzz() { $(GO) test -run '^$$' -fuzz "^$$2\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s "$$1" 2>&1 | tee build/fuzz.log; }
 	while read -r package name; do
 		echo "fuzzing $$package $$name"
 		fuzz "$$package" "$$name" </dev/null && continue
@@ -63,7 +56,7 @@ fuzz: ## fuzz every fuzz function for FUZZTIME (20s)
 	done <<<"$$targets"
 
 .PHONY: image
-image: build build/ca-certificates.crt ## build the images divvy:dev, divvy-demo:v1 and divvy-demo:v2
+image: build ## build the images divvy:dev, divvy-demo:v1 and divvy-demo:v2
 	$(DOCKER) build --tag divvy:dev --target divvy \
 		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 		--build-arg CREATED=$(CREATED) --build-arg SOURCE=$(SOURCE) .
@@ -72,13 +65,8 @@ image: build build/ca-certificates.crt ## build the images divvy:dev, divvy-demo
 			--build-arg REVISION=$(REVISION) --build-arg CREATED=$(CREATED) .
 	done
 
-build/ca-certificates.crt: $(CERTIFICATES)
-	@[[ "$<" ]] || { echo "no root certificates found: set CERTIFICATES to a PEM file"; exit 1; }
-	@mkdir -p build
-	cp -L '$<' $@
-
 .PHONY: demo
-demo: ## run divvy with two versions of a demo application, without Docker
+demo: ## show three versions of an application behind divvy
 	$(GO) run ./cmd/divvy demo
 
 .PHONY: clean

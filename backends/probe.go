@@ -69,7 +69,7 @@ func (r *Registry) probeUntilAccepted(ctx context.Context, b *Backend) {
 // probed notes how an attempt went.
 func (r *Registry) probed(b *Backend, err error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if err != nil {
 		b.lastErr = err.Error()
 	} else {

@@ -24,13 +24,12 @@ type Registry struct {
 
 	mu       sync.Mutex // guards all below, and the guarded parts of Pool and Backend
 	backends map[key]*Backend
-	pools    map[poolKey]*Pool
+	pools    map[string]map[string]*Pool // by service and the version's Key
+	stale    map[*Pool]bool              // to be rebuilt before mu is released
 	changed  chan struct{}
 	running  context.Context // set while Run runs
 	probes   sync.WaitGroup
 }
-
-type poolKey struct{ service, version string }
 
 // Changed returns a channel that receives a value after the versions of a
 // service, their tags or their presence may have changed. Values are merged,
@@ -59,10 +58,10 @@ func (r *Registry) notify() {
 // all that is known of them; those that are not drain.
 func (r *Registry) Replace(found []Endpoint) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	if r.backends == nil {
 		r.backends = map[key]*Backend{}
-		r.pools = map[poolKey]*Pool{}
+		r.pools = map[string]map[string]*Pool{}
 	}
 	// The oldest first, so that a pool takes its name from its oldest container.
 	found = slices.Clone(found)
@@ -110,12 +109,16 @@ func (r *Registry) update(e *Endpoint) {
 
 // pool returns the pool that e belongs to.
 func (r *Registry) pool(e *Endpoint) *Pool {
-	k := poolKey{e.Service, e.Version.Key()}
-	p := r.pools[k]
+	versions := r.pools[e.Service]
+	if versions == nil {
+		versions = map[string]*Pool{}
+		r.pools[e.Service] = versions
+	}
+	p := versions[e.Version.Key()]
 	if p == nil {
 		p = newPool(e.Service, e.Version)
 		p.first = e.Created
-		r.pools[k] = p
+		versions[e.Version.Key()] = p
 		r.notify()
 	}
 	if e.Created.Before(p.first) {
@@ -137,7 +140,7 @@ func (p *Pool) addTag(tag string, r *Registry) {
 // restarted.
 func (r *Registry) Stopping(container, reason string) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	for k, b := range r.backends {
 		if k.id == container && b.stopping == "" {
 			b.stopping = reason
@@ -171,7 +174,7 @@ func (r *Registry) drain(b *Backend) {
 func (r *Registry) drained(b *Backend) {
 	b.closeIdleConns()
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	r.forget(b)
 }
 
@@ -183,24 +186,41 @@ func (r *Registry) forget(b *Backend) {
 	}
 	p := b.pool
 	p.backends = slices.DeleteFunc(p.backends, func(o *Backend) bool { return o == b })
-	if len(p.backends) == 0 {
-		k := poolKey{p.Service, p.Version.Key()}
-		if r.pools[k] == p {
-			delete(r.pools, k)
-		}
-		r.notify()
+	if len(p.backends) > 0 {
+		return
 	}
+	versions := r.pools[p.Service]
+	delete(versions, p.Version.Key())
+	if len(versions) == 0 {
+		delete(r.pools, p.Service)
+	}
+	r.notify()
 }
 
 // refused is Backend.Refused.
 func (r *Registry) refused(b *Backend, err error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	b.accepted, b.refused, b.lastErr = false, true, err.Error()
 	r.settle(b)
 }
 
-// settle brings b's state, its pool and its probe in line with what is known.
+// unlock rebuilds the pools that something has changed in, each once however
+// much it was, and releases mu.
+func (r *Registry) unlock() {
+	for p := range r.stale {
+		was := p.Present()
+		p.rebuild()
+		if p.Present() != was {
+			r.notify()
+		}
+	}
+	clear(r.stale)
+	r.mu.Unlock()
+}
+
+// settle brings b's state and its probe in line with what is known. Its pool
+// follows with unlock.
 func (r *Registry) settle(b *Backend) {
 	state, reason := b.condition()
 	if state != b.state {
@@ -208,11 +228,10 @@ func (r *Registry) settle(b *Backend) {
 		b.since = time.Now()
 	}
 	b.state, b.reason = state, reason
-	was := b.pool.Present()
-	b.pool.rebuild()
-	if b.pool.Present() != was {
-		r.notify()
+	if r.stale == nil {
+		r.stale = map[*Pool]bool{}
 	}
+	r.stale[b.pool] = true
 	r.keepProbe(b)
 }
 
@@ -255,10 +274,8 @@ func (r *Registry) Members(service string) []Member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var ms []Member
-	for k, p := range r.pools {
-		if k.service == service {
-			ms = append(ms, Member{p, slices.Clone(p.tags), p.first})
-		}
+	for _, p := range r.pools[service] {
+		ms = append(ms, Member{p, slices.Clone(p.tags), p.first})
 	}
 	slices.SortFunc(ms, func(a, b Member) int {
 		return cmp.Or(a.First.Compare(b.First), strings.Compare(a.Version.Key(), b.Version.Key()))

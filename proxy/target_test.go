@@ -59,7 +59,7 @@ func TestATargetThatIsNoneIsRefused(t *testing.T) {
 			"a", "?a", "shop.test", "shop.test:80", "foo:bar", "http:/a", "http:a", "http:///a", "ftp://shop.test/",
 			"*", "/a#b", "/?a#b", "http://shop.test/#", "/%zz", "/a b", "/a\tb", "/a\x00b", "/a\x7f", "",
 		} {
-			got := door.exchange("GET "+target+" HTTP/1.1", "Host: shop.test")
+			got := door.exchange("GET "+target+" HTTP/1.1", "Host: shop.test", "Connection: close")
 			if !strings.HasPrefix(got, "HTTP/1.1 400 ") {
 				t.Errorf("%q: got %q", target, got)
 			}

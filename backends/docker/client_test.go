@@ -60,7 +60,7 @@ func TestClientUsesOnlyWhatItSays(t *testing.T) {
 	}
 	book := newLedger()
 	watch(t, &Watcher{Daemon: c, Inventory: book})
-	book.await(t, "the first list", func() bool { return book.lists() > 0 })
+	book.await(t, "the first list", func() bool { return book.replacements() > 0 })
 
 	allowed := regexp.MustCompile(`^(HEAD|GET) (/_ping|/v1\.41/(version|events|containers/json|containers/[0-9a-f]{12,64}/json|images/sha256:[0-9a-f]{64}/json))$`)
 	for _, r := range e.asked("") {
@@ -235,7 +235,7 @@ func TestWatcherWithRecordedEngine(t *testing.T) {
 	book := newLedger()
 	w := &Watcher{Host: "h1", Daemon: e.client(t), Inventory: book}
 	watch(t, w)
-	book.await(t, "the first list", func() bool { return book.lists() == 1 })
+	book.await(t, "the first list", func() bool { return book.replacements() == 1 })
 	all := "replace shop-by-digest shop-by-id shop-checked shop-host shop-networks shop-new shop-old shop-paused"
 	if got := book.take(); len(got) != 1 || got[0] != all {
 		t.Errorf("was told %q, want %q", got, all)
@@ -253,7 +253,7 @@ func TestWatcherWithRecordedEngine(t *testing.T) {
 	told := "stopping " + kill.Actor.ID + ": stop signal 3 was sent"
 	book.await(t, "the stop signal", func() bool { return book.heard(told) })
 	close(busy)
-	book.await(t, "the list after it", func() bool { return book.lists() == 2 })
+	book.await(t, "the list after it", func() bool { return book.replacements() == 2 })
 	if got := book.take(); len(got) != 2 || got[0] != told {
 		t.Errorf("was told %q, want the signal before the list", got)
 	}
@@ -265,7 +265,7 @@ func TestWatcherWithRecordedEngine(t *testing.T) {
 	n := book.replaced
 	book.mu.Unlock()
 	e.start(t)
-	book.await(t, "a list of the engine that came back", func() bool { return book.lists() > n })
+	book.await(t, "a list of the engine that came back", func() bool { return book.replacements() > n })
 	requests := e.asked("/events")
 	if got, want := requests[len(requests)-1].URL.Query().Get("since"), timestamp(time.Unix(0, kill.TimeNano)); got != want {
 		t.Errorf("asked for the events since %s, want %s", got, want)

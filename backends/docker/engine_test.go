@@ -57,7 +57,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	watch(t, &Watcher{Host: "real", Daemon: b.client, Inventory: b.ledger})
-	b.ledger.await(t, "the first list", func() bool { return b.ledger.lists() > 0 })
+	b.ledger.await(t, "the first list", func() bool { return b.ledger.replacements() > 0 })
 	return b
 }
 

@@ -54,8 +54,8 @@ func (l *ledger) take() []string {
 	return all
 }
 
-// lists returns how often Replace was called.
-func (l *ledger) lists() int {
+// replacements returns how often Replace was called.
+func (l *ledger) replacements() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.replaced

@@ -83,7 +83,7 @@ func (r *reloader) Run(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	changes, stop := r.watch()
+	events, errs, stop := r.watch()
 	defer stop()
 	var settled <-chan time.Time
 	for {
@@ -92,7 +92,11 @@ func (r *reloader) Run(ctx context.Context) error {
 			return nil
 		case <-hup:
 			r.reload("SIGHUP")
-		case <-changes:
+		case err := <-errs:
+			r.program.log.Warn("watching the file", "file", r.source.path(), "err", err)
+		case <-events:
+			// The file may be a link to one in another folder that is moved,
+			// so any event may mean it: its content decides.
 			settled = time.After(settle)
 		case <-settled:
 			settled = nil
@@ -101,38 +105,22 @@ func (r *reloader) Run(ctx context.Context) error {
 	}
 }
 
-// watch returns a channel that receives a value when the file may have
-// changed. It watches the folder: editors and Docker replace the file.
-func (r *reloader) watch() (changes <-chan struct{}, stop func()) {
+// watch watches the folder of the file, since editors and engines replace the
+// file itself. The channels are silent where it cannot.
+func (r *reloader) watch() (events <-chan fsnotify.Event, errs <-chan error, stop func()) {
 	path := r.source.path()
 	if path == "" {
-		return nil, func() {}
+		return nil, nil, func() {}
 	}
 	w, err := fsnotify.NewWatcher()
 	if err == nil {
-		err = w.Add(filepath.Dir(path))
-	}
-	if err != nil {
-		r.program.log.Warn("watching the file, use SIGHUP instead", "file", path, "err", err)
-		return nil, func() {}
-	}
-	out := make(chan struct{}, 1)
-	go func() {
-		// A Kubernetes-style or Compose config is a link that is moved, so
-		// anything in the folder may mean the file: its content decides.
-		for range w.Events {
-			select {
-			case out <- struct{}{}:
-			default:
-			}
+		if err = w.Add(filepath.Dir(path)); err == nil {
+			return w.Events, w.Errors, func() { w.Close() }
 		}
-	}()
-	go func() {
-		for err := range w.Errors {
-			r.program.log.Warn("watching the file", "file", path, "err", err)
-		}
-	}()
-	return out, func() { w.Close() }
+		w.Close()
+	}
+	r.program.log.Warn("watching the file, use SIGHUP instead", "file", path, "err", err)
+	return nil, nil, func() {}
 }
 
 // reload applies the file as it is now, or says why not.

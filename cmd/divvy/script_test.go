@@ -37,10 +37,12 @@ func TestScripts(t *testing.T) {
 		Dir:                 "../../testdata/script",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"backend": scriptBackend,
-			"port":    scriptPort,
-			"get":     scriptGet,
-			"expand":  scriptExpand,
+			"backend":   scriptBackend,
+			"port":      scriptPort,
+			"get":       scriptGet,
+			"expand":    scriptExpand,
+			"hup":       scriptHup,
+			"awaitline": scriptAwaitLine,
 		},
 	})
 }
@@ -106,6 +108,32 @@ func fetch(url string, header []string) string {
 		return err.Error()
 	}
 	return res.Status + "\n" + string(body)
+}
+
+// scriptHup is `hup`: it sends SIGHUP to what runs in the background.
+func scriptHup(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(syscall.SIGHUP))
+	}
+}
+
+// scriptAwaitLine is `awaitline FILE [TEXT]`: it returns when the file exists
+// and contains the text.
+func scriptAwaitLine(ts *testscript.TestScript, _ bool, args []string) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for {
+		data, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.Contains(string(data), strings.Join(args[1:], " ")) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			ts.Fatalf("waited too long for %s", strings.Join(args, " "))
+		}
+	}
 }
 
 // scriptExpand is `expand FILE…`: it replaces variables in files.

@@ -1,0 +1,206 @@
+package proxy
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestTheHeadOfAnAnswerDoesNotWaitForItsBody(t *testing.T) {
+	throughEveryDoor(t, func(t *testing.T, door *harness) {
+		rest := make(chan string)
+		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/known" {
+				w.Header().Set("Content-Length", "4")
+			}
+			w.WriteHeader(200)
+			w.(http.Flusher).Flush()
+			fmt.Fprint(w, receive(door.t, rest))
+		})
+		for _, path := range []string{"/known", "/unknown"} {
+			res := door.send(door.request("GET", path, nil)) // returns with the head
+			rest <- "body"
+			if got := text(res.Body); got != "body" {
+				t.Errorf("%s: got %q", path, got)
+			}
+		}
+	})
+}
+
+func TestEventsArriveAsTheyHappen(t *testing.T) {
+	throughEveryDoor(t, func(t *testing.T, door *harness) {
+		events := make(chan string)
+		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for e := range events {
+				fmt.Fprintf(w, "data: %s\n\n", e)
+				w.(http.Flusher).Flush()
+			}
+		})
+		res := door.send(door.request("GET", "/", nil))
+		lines := bufio.NewScanner(res.Body)
+		for _, e := range []string{"one", "two", "three"} {
+			events <- e
+			if lines.Scan(); lines.Text() != "data: "+e {
+				t.Fatalf("got %q, want %q", lines.Text(), e)
+			}
+			lines.Scan()
+		}
+		close(events)
+		if lines.Scan() || lines.Err() != nil {
+			t.Errorf("got %q, %v after the end", lines.Text(), lines.Err())
+		}
+	})
+}
+
+func TestPartsOfAnAnswerOfKnownLengthArriveAsTheyCome(t *testing.T) {
+	throughEveryDoor(t, func(t *testing.T, door *harness) {
+		parts := make(chan string)
+		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "6")
+			for p := range parts {
+				fmt.Fprint(w, p)
+				w.(http.Flusher).Flush()
+			}
+		})
+		res := door.send(door.request("GET", "/", nil))
+		for _, p := range []string{"one", "two"} {
+			parts <- p
+			got := make([]byte, 3)
+			if _, err := io.ReadFull(res.Body, got); err != nil || string(got) != p {
+				t.Fatalf("got %q, %v", got, err)
+			}
+		}
+		close(parts)
+	})
+}
+
+func TestARequestArrivesAsItIsSent(t *testing.T) {
+	throughEveryDoor(t, func(t *testing.T, door *harness) {
+		got := make(chan string)
+		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
+			part := make([]byte, 3)
+			for {
+				n, err := io.ReadFull(r.Body, part)
+				if err != nil {
+					return
+				}
+				got <- string(part[:n])
+			}
+		})
+		for _, length := range []int64{6, -1} {
+			body, send := io.Pipe()
+			r := door.request("POST", "/", body)
+			r.ContentLength = length
+			done := make(chan *answer)
+			go func() { done <- door.do(r) }()
+			for _, part := range []string{"one", "two"} {
+				fmt.Fprint(send, part)
+				if got := receive(t, got); got != part {
+					t.Errorf("got %q, want %q", got, part)
+				}
+			}
+			send.Close()
+			if a := receive(t, done); a.StatusCode != 200 {
+				t.Errorf("got %d", a.StatusCode)
+			}
+		}
+	})
+}
+
+func TestBothSidesMayTalkAtOnce(t *testing.T) {
+	throughEveryDoor(t, func(t *testing.T, door *harness) {
+		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
+			control := http.NewResponseController(w)
+			_ = control.EnableFullDuplex()
+			_ = control.Flush()
+			for lines := bufio.NewScanner(r.Body); lines.Scan(); _ = control.Flush() {
+				fmt.Fprintln(w, "you said", lines.Text())
+			}
+		})
+		body, say := io.Pipe()
+		res := door.send(door.request("POST", "/", body))
+		answers := bufio.NewScanner(res.Body)
+		for i := range 5 {
+			fmt.Fprintln(say, i)
+			if want := fmt.Sprintf("you said %d", i); !answers.Scan() || answers.Text() != want {
+				t.Fatalf("got %q, %v, want %q", answers.Text(), answers.Err(), want)
+			}
+		}
+		say.Close()
+		if answers.Scan() || answers.Err() != nil {
+			t.Errorf("got %q, %v after the end", answers.Text(), answers.Err())
+		}
+		if o := door.observed(); o.RequestBytes != 10 || o.ResponseBytes != 55 || o.Err != "" {
+			t.Errorf("observed %d in, %d out, %q", o.RequestBytes, o.ResponseBytes, o.Err)
+		}
+	})
+}
+
+// What is left of the request must not be taken for the next one, and the
+// client must not wait for the answer until it has sent what nobody wants.
+func TestAnAnswerThatComesEarlyIsPassedOnEarly(t *testing.T) {
+	overTheWire(t, func(t *testing.T, door *harness) {
+		door.raw("v1", func(c *wire) {
+			c.head()
+			c.send("HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n")
+			c.rest()
+		})
+		for _, framing := range []string{"Content-Length: 100", "Transfer-Encoding: chunked", "Content-Length: 10000000"} {
+			w := door.dial()
+			w.say("POST / HTTP/1.1", "Host: h", framing)
+			w.send("3\r\nabc\r\n")
+			res, err := w.answer("POST")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := text(res.Body); res.StatusCode != 403 || got != "no" || !res.Close {
+				t.Errorf("%s: got %d %q, close %t", framing, res.StatusCode, got, res.Close)
+			}
+			if o := door.observed(); o.Status != 403 || o.Err != "" || o.Attempts != 1 {
+				t.Errorf("%s: observed %d %q", framing, o.Status, o.Err)
+			}
+			// The rest, which is no request, whatever it looks like.
+			w.say("GET /smuggled HTTP/1.1", "Host: h")
+			if got := w.rest(); strings.Contains(got, "HTTP/1.1") {
+				t.Errorf("%s: after the answer came %q", framing, got)
+			}
+		}
+		select {
+		case o := <-door.seen:
+			t.Errorf("%s %s was taken for a request", o.Method, o.Target)
+		default:
+		}
+	})
+}
+
+// The time for the head of an answer begins when the request has been sent,
+// which may be after the answer came.
+func TestAWatchdogThatEndedStaysQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bites := 0
+		w := newWatchdog(time.Second, func() { bites++ })
+		w.start()
+		w.stop()
+		time.Sleep(time.Minute)
+		if bites != 0 {
+			t.Error("it bit though it was stopped")
+		}
+		w.start()
+		time.Sleep(time.Minute)
+		if bites != 1 {
+			t.Errorf("it bit %d times, want once", bites)
+		}
+		w.end()
+		w.start()
+		time.Sleep(time.Minute)
+		if bites != 1 {
+			t.Error("it bit after its end")
+		}
+	})
+}
