@@ -23,7 +23,8 @@ type requestBody struct {
 	trailer http.Header   // has the fields after the body once that has been read
 
 	mu       sync.Mutex // guards the fields below; not held while reading
-	rest     sync.Cond  // of mu: signals that reading became false
+	changed  sync.Cond  // of mu: what a reader or detach waits for
+	held     bool       // the client waits to be asked for it
 	n        int64
 	touched  bool
 	reading  bool
@@ -37,7 +38,11 @@ type requestBody struct {
 // lingering is how long a client may go on sending a body that nobody reads
 // any more. To close the connection at once could cost it the answer (RFC 9112
 // section 9.6).
-const lingering = 2 * time.Second
+const lingering = time.Second
+
+// unasked is how long a backend may take to ask for a body that the client
+// holds back until it is asked (RFC 9110 section 10.1.1).
+const unasked = time.Second
 
 // longAgo is a deadline that ends what is under way.
 var longAgo = time.Unix(1, 0)
@@ -46,7 +51,7 @@ var longAgo = time.Unix(1, 0)
 func newRequestBody(ex *exchange) *requestBody {
 	c := &ex.world.config
 	b := &requestBody{src: ex.req.Body, door: ex.door, limit: c.Limits.Body, timeout: c.Timeouts.Stream}
-	b.rest.L = &b.mu
+	b.changed.L = &b.mu
 	if ex.req.Body == nil || ex.req.Body == http.NoBody || ex.req.ContentLength == 0 {
 		b.src, b.done = http.NoBody, true
 		return b
@@ -55,6 +60,7 @@ func newRequestBody(ex *exchange) *requestBody {
 		ex.req.Trailer = http.Header{} // for what was not announced
 	}
 	b.trailer = ex.req.Trailer
+	b.held = ex.req.ProtoAtLeast(1, 1) && hasToken(ex.req.Header, "Expect", "100-continue")
 	return b
 }
 
@@ -73,6 +79,12 @@ func (b *requestBody) Read(p []byte) (int, error) {
 func (b *requestBody) arm() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.held {
+		defer time.AfterFunc(unasked, b.ask).Stop()
+		for b.held && !b.detached && !b.unwanted {
+			b.changed.Wait()
+		}
+	}
 	switch {
 	case b.detached:
 		return io.ErrClosedPipe
@@ -95,7 +107,7 @@ func (b *requestBody) took(n int, err error) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reading = false
-	b.rest.Broadcast()
+	b.changed.Broadcast()
 	b.n += int64(n)
 	switch {
 	case b.detached:
@@ -144,6 +156,14 @@ func (b *requestBody) failure() error {
 	return b.failed
 }
 
+// ask lets a body be read that the client holds back until it is asked.
+func (b *requestBody) ask() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held = false
+	b.changed.Broadcast()
+}
+
 // want says that an attempt begins that will read the body.
 func (b *requestBody) want() {
 	b.mu.Lock()
@@ -160,6 +180,7 @@ func (b *requestBody) refuse() {
 		return
 	}
 	b.unwanted = true
+	b.changed.Broadcast()
 	if b.reading {
 		b.door.readDeadline(longAgo)
 	}
@@ -182,12 +203,13 @@ func (b *requestBody) detach(linger time.Duration) int64 {
 		return b.n
 	}
 	b.detached = true
+	b.changed.Broadcast()
 	if b.done {
 		return b.n
 	}
 	if b.reading && b.door.readDeadline(longAgo) {
 		for b.reading {
-			b.rest.Wait()
+			b.changed.Wait()
 		}
 	}
 	b.door.readDeadline(time.Now().Add(linger))

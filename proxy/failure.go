@@ -26,6 +26,7 @@ var (
 	errNoHost        = errors.New("the request names no host")
 	errNoService     = errors.New("no service answers to this host and path")
 	errMisdirected   = errors.New("no service answers to this host on this connection")
+	errNotYet        = errors.New("no service answers to this host and path, and not all are known yet: Docker was not reached so far")
 	errNoVersion     = errors.New("no version with weight has a usable backend")
 	errNoBackend     = errors.New("every usable backend was tried")
 	errBug           = errors.New("a bug in divvy")
@@ -61,7 +62,7 @@ func (ex *exchange) status(err error) int {
 		return statusClientClosed
 	case errors.Is(err, errBodyBroken):
 		return http.StatusBadRequest
-	case errors.Is(err, errNoVersion), errors.Is(err, errNoBackend):
+	case errors.Is(err, errNotYet), errors.Is(err, errNoVersion), errors.Is(err, errNoBackend):
 		return http.StatusServiceUnavailable
 	case isDial(err) && !isTimeout(err):
 		return http.StatusServiceUnavailable

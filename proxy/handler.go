@@ -45,7 +45,7 @@ type handlerDoor struct {
 func (d *handlerDoor) inform(status int, h http.Header) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.begun {
+	if d.begun || d.asked && status == http.StatusContinue {
 		return
 	}
 	d.asked = d.asked || status == http.StatusContinue

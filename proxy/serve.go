@@ -64,10 +64,14 @@ func (p *Proxy) admit(ex *exchange) error {
 	}
 	ex.service = ex.world.table.Match(r.Host, r.URL.Path)
 	if ex.service == nil {
-		if r.TLS != nil {
+		switch {
+		case ex.world.table.Partial:
+			return errNotYet
+		case r.TLS != nil:
 			return errMisdirected
+		default:
+			return errNoService
 		}
-		return errNoService
 	}
 	ex.record.Service = ex.service.Name
 	ex.meter = ex.world.none[ex.service.Index]

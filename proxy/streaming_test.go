@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ func TestTheHeadOfAnAnswerDoesNotWaitForItsBody(t *testing.T) {
 			}
 			w.WriteHeader(200)
 			w.(http.Flusher).Flush()
-			fmt.Fprint(w, receive(door.t, rest))
+			fmt.Fprint(w, next(r, rest))
 		})
 		for _, path := range []string{"/known", "/unknown"} {
 			res := door.send(door.request("GET", path, nil)) // returns with the head
@@ -32,12 +33,23 @@ func TestTheHeadOfAnAnswerDoesNotWaitForItsBody(t *testing.T) {
 	})
 }
 
+// next returns the next value of ch, "" at its end or when the client is gone.
+func next(r *http.Request, ch <-chan string) string {
+	select {
+	case v := <-ch:
+		return v
+	case <-r.Context().Done():
+		return ""
+	}
+}
+
 func TestEventsArriveAsTheyHappen(t *testing.T) {
 	throughEveryDoor(t, func(t *testing.T, door *harness) {
 		events := make(chan string)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
-			for e := range events {
+			w.(http.Flusher).Flush()
+			for e := next(r, events); e != ""; e = next(r, events) {
 				fmt.Fprintf(w, "data: %s\n\n", e)
 				w.(http.Flusher).Flush()
 			}
@@ -63,7 +75,8 @@ func TestPartsOfAnAnswerOfKnownLengthArriveAsTheyCome(t *testing.T) {
 		parts := make(chan string)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "6")
-			for p := range parts {
+			w.(http.Flusher).Flush()
+			for p := next(r, parts); p != ""; p = next(r, parts) {
 				fmt.Fprint(w, p)
 				w.(http.Flusher).Flush()
 			}
@@ -183,23 +196,23 @@ func TestAnAnswerThatComesEarlyIsPassedOnEarly(t *testing.T) {
 // which may be after the answer came.
 func TestAWatchdogThatEndedStaysQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bites := 0
-		w := newWatchdog(time.Second, func() { bites++ })
+		var bites atomic.Int32
+		w := newWatchdog(time.Second, func() { bites.Add(1) })
 		w.start()
 		w.stop()
 		time.Sleep(time.Minute)
-		if bites != 0 {
+		if bites.Load() != 0 {
 			t.Error("it bit though it was stopped")
 		}
 		w.start()
 		time.Sleep(time.Minute)
-		if bites != 1 {
-			t.Errorf("it bit %d times, want once", bites)
+		if n := bites.Load(); n != 1 {
+			t.Errorf("it bit %d times, want once", n)
 		}
 		w.end()
 		w.start()
 		time.Sleep(time.Minute)
-		if bites != 1 {
+		if bites.Load() != 1 {
 			t.Error("it bit after its end")
 		}
 	})

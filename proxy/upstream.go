@@ -46,7 +46,6 @@ func newUpstream(addr string) *upstream {
 		MaxIdleConnsPerHost:    maxIdleConns,
 		IdleConnTimeout:        idleConnTimeout,
 		MaxResponseHeaderBytes: maxAnswerHeader,
-		ExpectContinueTimeout:  time.Second, // then the body is sent unasked (RFC 9110 section 10.1.1)
 		WriteBufferSize:        16 << 10,
 		ReadBufferSize:         16 << 10,
 		DisableCompression:     true, // what passes through is not ours to change
@@ -199,13 +198,13 @@ func (w *watchdog) end() {
 // informs passes informational answers on while the final one is awaited. The
 // transport delivers them in a goroutine of its own.
 type informs struct {
-	door   door
+	ex     *exchange
 	gate   chan struct{} // holds a value while open and nobody sends
 	passes bool
 }
 
 func (ex *exchange) newInforms() *informs {
-	i := &informs{door: ex.door, gate: make(chan struct{}, 1), passes: ex.req.ProtoAtLeast(1, 1)}
+	i := &informs{ex: ex, gate: make(chan struct{}, 1), passes: ex.req.ProtoAtLeast(1, 1)}
 	i.gate <- struct{}{}
 	return i
 }
@@ -215,7 +214,10 @@ func (i *informs) send(status int, h textproto.MIMEHeader) error {
 		return nil
 	}
 	if i.passes { // HTTP/1.0 knows no informational answers (RFC 9110 section 15.2)
-		i.door.inform(status, endToEnd(http.Header(h)))
+		i.ex.door.inform(status, endToEnd(http.Header(h)))
+	}
+	if status == http.StatusContinue {
+		i.ex.body.ask()
 	}
 	i.gate <- struct{}{}
 	return nil

@@ -12,7 +12,12 @@ import (
 // has a usable backend is looked up in its pool.
 type Table struct {
 	Services []*Service // by Index
-	hosts    hosts
+
+	// Partial says that not all services are known yet: what matches none may
+	// be for one of the others. It is set before the table is used.
+	Partial bool
+
+	hosts hosts
 }
 
 // Service is one application, ready to decide.

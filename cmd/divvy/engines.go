@@ -177,6 +177,13 @@ func (e *engines) hosts() []catalog.Host {
 	return all
 }
 
+// known reports whether every engine has been listed once.
+func (e *engines) known() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !slices.ContainsFunc(e.watched, func(w *engine) bool { return !w.known })
+}
+
 // inventory takes what one watcher finds. Its methods return at once: the
 // watcher tells of a stop signal only when they have.
 type inventory struct {

@@ -124,6 +124,7 @@ func (p *program) publish() {
 		inputs = append(inputs, router.Input{Config: s, Members: p.registry.Members(s.Name)})
 	}
 	p.table = router.Build(inputs)
+	p.table.Partial = !p.engines.known()
 	p.proxy.Publish(p.table, p.config.Server)
 }
 

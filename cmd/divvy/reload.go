@@ -29,17 +29,17 @@ func (p *program) apply(c *config.Config, path string) error {
 		commits, discards = append(commits, commit), append(discards, discard)
 		return nil
 	}
-	change, err := p.server.Prepare(c.Server)
-	if err := prepared(change.Commit, change.Discard, err); err != nil {
-		return err
-	}
-	if err := prepared(p.admin.Prepare(c.Admin.Listen)); err != nil {
+	if err := prepared(p.engines.prepare(c.Docker)); err != nil {
 		return err
 	}
 	if err := prepared(p.access.prepare(c.AccessLog)); err != nil {
 		return err
 	}
-	if err := prepared(p.engines.prepare(c.Docker)); err != nil {
+	if err := prepared(p.admin.Prepare(c.Admin.Listen)); err != nil {
+		return err
+	}
+	change, err := p.server.Prepare(c.Server)
+	if err := prepared(change.Commit, change.Discard, err); err != nil {
 		return err
 	}
 
@@ -50,11 +50,14 @@ func (p *program) apply(c *config.Config, path string) error {
 	}
 	p.level.Set(c.LogLevel())
 	p.config, p.path, p.loaded, p.refused = c, path, time.Now(), nil
-	p.combine() // before the listeners: there must be a table to serve from
-	for _, commit := range commits {
+	// The engines say what there is, and the listeners need a table that says
+	// so before the first request.
+	engines, others := commits[0], commits[1:]
+	engines()
+	p.combine()
+	for _, commit := range others {
 		commit()
 	}
-	p.combine() // the engines may be others
 	return nil
 }
 

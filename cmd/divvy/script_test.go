@@ -117,15 +117,16 @@ func scriptHup(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// scriptAwaitLine is `awaitline FILE [TEXT]`: it returns when the file exists
-// and contains the text.
+// scriptAwaitLine is `awaitline FILE TEXT URL [HEADER…]`: it sends requests until
+// the file contains the text.
 func scriptAwaitLine(ts *testscript.TestScript, _ bool, args []string) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	late := time.After(20 * time.Second)
 	for {
+		fetch(args[2], args[3:])
 		data, err := os.ReadFile(ts.MkAbs(args[0]))
-		if err == nil && strings.Contains(string(data), strings.Join(args[1:], " ")) {
+		if err == nil && strings.Contains(string(data), args[1]) {
 			return
 		}
 		select {
