@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,8 +34,7 @@ func (p *Proxy) forward(ex *exchange) {
 		if err == nil {
 			return
 		}
-		last = fmt.Errorf("backend %s at %s: %w", b.Name, b.Addr, err)
-		if !again {
+		if last = ex.blame(b, err); !again {
 			break
 		}
 		ex.tried = append(ex.tried, b)
@@ -43,6 +43,20 @@ func (p *Proxy) forward(ex *exchange) {
 		last = errNoBackend
 	}
 	p.refuse(ex, last)
+}
+
+// blame returns why an attempt failed: because of the client's body or, if that
+// was not it, because of the backend.
+func (ex *exchange) blame(b *backends.Backend, err error) error {
+	failed := ex.body.failure()
+	switch {
+	case failed == nil:
+	case errors.Is(failed, errBodyUnwanted):
+		err = failed // the transport may only know that the request was ended
+	default:
+		return failed
+	}
+	return fmt.Errorf("backend %s at %s: %w", b.Name, b.Addr, err)
 }
 
 // attempt sends the request to b and passes the answer on. It reports whether

@@ -29,7 +29,7 @@ type requestBody struct {
 	touched  bool
 	reading  bool
 	done     bool  // read to its end
-	failed   error // what was wrong with it
+	failed   error // why it ended early
 	unwanted bool  // the connection that it was being sent on is closed
 	detached bool
 	deadline time.Time
@@ -112,8 +112,6 @@ func (b *requestBody) took(n int, err error) (int, error) {
 	switch {
 	case b.detached:
 		return 0, io.ErrClosedPipe
-	case b.unwanted:
-		return 0, errBodyUnwanted
 	case b.limit > 0 && b.n > b.limit:
 		b.failed = errBodyTooLarge
 		return 0, b.failed
@@ -124,6 +122,8 @@ func (b *requestBody) took(n int, err error) (int, error) {
 			b.door.readDeadline(time.Time{})
 		}
 		return n, io.EOF
+	case isTimeout(err) && b.unwanted && time.Now().Before(b.deadline):
+		b.failed = errBodyUnwanted
 	case isTimeout(err):
 		b.failed = errBodySlow
 	case err != nil:
@@ -149,11 +149,17 @@ func (b *requestBody) finished() bool {
 	return b.done
 }
 
-// failure returns what was wrong with the body, nil if nothing was.
+// failure returns why the body ended early, nil if it did not.
 func (b *requestBody) failure() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.failed
+}
+
+// timedOut reports whether a read was ended by a deadline, ours or refuse's.
+func (b *requestBody) timedOut() bool {
+	failed := b.failure()
+	return errors.Is(failed, errBodySlow) || errors.Is(failed, errBodyUnwanted)
 }
 
 // ask lets a body be read that the client holds back until it is asked.
@@ -184,13 +190,6 @@ func (b *requestBody) refuse() {
 	if b.reading {
 		b.door.readDeadline(longAgo)
 	}
-}
-
-// refused reports whether a read was ended by refuse.
-func (b *requestBody) refused() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.unwanted && b.touched
 }
 
 // detach ends all use of the client's connection and returns the number of

@@ -116,9 +116,9 @@ func (ex *exchange) Query(name string) string {
 // Client returns the address of the client.
 func (ex *exchange) Client() netip.Addr { return ex.client }
 
-// gone reports whether the client has given up. A door may say so as well when
-// a read of the body was ended from our side, which does not count.
-func (ex *exchange) gone() bool { return ex.req.Context().Err() != nil && !ex.body.refused() }
+// gone reports whether the client has given up. net/http also ends the context
+// of a request after a read of its body ran into a deadline.
+func (ex *exchange) gone() bool { return ex.req.Context().Err() != nil && !ex.body.timedOut() }
 
 // begin sends the head of an answer.
 func (ex *exchange) begin(status int, h http.Header) error {

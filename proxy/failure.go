@@ -31,6 +31,7 @@ var (
 	errNoBackend     = errors.New("every usable backend was tried")
 	errBug           = errors.New("a bug in divvy")
 	errUpgrade       = errors.New("the backend switched to another protocol than was asked for")
+	errTunnelIdle    = errors.New("nothing moved for the time of timeouts.tunnel")
 	errUpgradeEarly  = errors.New("the backend switched protocols before it had all of the request")
 )
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"divvy/backends"
@@ -90,7 +91,11 @@ type tunnel struct {
 // run moves bytes until both directions have ended, one has failed, or nothing
 // has moved for too long. It returns the bytes moved each way.
 func (t *tunnel) run(early io.Reader) (in, out int64, err error) {
-	watch := newWatchdog(t.limit, t.close)
+	var idle atomic.Bool
+	watch := newWatchdog(t.limit, func() {
+		idle.Store(true)
+		t.close()
+	})
 	watch.start()
 	defer watch.end()
 	var wg sync.WaitGroup
@@ -98,6 +103,9 @@ func (t *tunnel) run(early io.Reader) (in, out int64, err error) {
 	wg.Go(func() { in, inErr = t.move(t.origin, early, watch) })
 	wg.Go(func() { out, outErr = t.move(t.client, t.origin, watch) })
 	wg.Wait()
+	if idle.Load() {
+		return in, out, errTunnelIdle
+	}
 	return in, out, errors.Join(inErr, outErr)
 }
 

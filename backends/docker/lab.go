@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -223,13 +224,13 @@ func (l *Lab) Close(ctx context.Context) error {
 
 	// Repeatedly, since what is there may not go at once: another request may
 	// still be removing the container that uses it.
-	var err error
+	err := errors.New("it is made again and again")
 	for range 10 {
-		var left int
-		left, err = l.sweep(ctx)
-		if left == 0 && err == nil {
+		left, problem := l.sweep(ctx)
+		if left == 0 && problem == nil {
 			return l.api.Close()
 		}
+		err = cmp.Or(problem, err)
 		pause(ctx, 50*time.Millisecond)
 	}
 	return fmt.Errorf("lab %s: something may remain, to be found by the label %s=%s: %w", l.name, LabelLab, l.name, err)

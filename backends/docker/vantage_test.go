@@ -72,6 +72,24 @@ func TestVantage(t *testing.T) {
 	}
 }
 
+func TestClientKnowsOnWhichMachineTheEngineRuns(t *testing.T) {
+	t.Parallel()
+	f := func(endpoint, want string) {
+		t.Helper()
+		if got := (&Client{endpoint: endpoint}).host(); got != want {
+			t.Errorf("%s is on %q, want %q", endpoint, got, want)
+		}
+	}
+	f("unix:///var/run/docker.sock", "")
+	f("npipe:////./pipe/docker_engine", "")
+	f("tcp://localhost:2375", "")
+	f("tcp://127.0.0.1:2375", "")
+	f("tcp://[::1]:2375", "")
+	f("tcp://10.0.0.1:2375", "10.0.0.1")
+	f("tcp://[fd00::1]:2375", "fd00::1")
+	f("https://docker1.example.com/engine", "docker1.example.com")
+}
+
 func TestVantageIsUnknownWithoutTheEngine(t *testing.T) {
 	t.Parallel()
 	e := newFakeEngine(t)

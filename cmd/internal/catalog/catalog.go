@@ -138,7 +138,7 @@ func (c *Catalog) add(g *group) {
 		c.endpoint(g, m)
 	}
 	if len(g.service.Weights) == 0 {
-		g.service.Weights = g.labelWeights()
+		g.service.Weights = c.labelWeights(g)
 	}
 	for i, b := range g.service.Backends {
 		c.Endpoints = append(c.Endpoints, backends.Endpoint{
@@ -198,14 +198,21 @@ func (c *Catalog) endpoint(g *group, m *member) {
 
 // labelWeights returns the weights that containers claim for their versions:
 // of each version, its oldest container's. It returns nil if none claims any.
-func (g *group) labelWeights() map[string]int {
-	seen := map[string]bool{}
+func (c *Catalog) labelWeights(g *group) map[string]int {
+	first := map[string]*member{}
 	var weights map[string]int
 	for _, m := range g.members {
-		if m.err != nil || m.labels.weight == nil || seen[m.Version.Key()] {
+		if m.err != nil || m.labels.weight == nil {
 			continue
 		}
-		seen[m.Version.Key()] = true
+		if f := first[m.Version.Key()]; f != nil {
+			if *f.labels.weight != *m.labels.weight {
+				c.Problems = append(c.Problems, fmt.Sprintf("service %s: container %s: the label divvy.weight=%d is ignored: container %s of the same version was first and says %d",
+					g.service.Name, m.Name, *m.labels.weight, f.Name, *f.labels.weight))
+			}
+			continue
+		}
+		first[m.Version.Key()] = m
 		if weights == nil {
 			weights = map[string]int{}
 		}

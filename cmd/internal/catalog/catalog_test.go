@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -173,6 +174,15 @@ func TestAProblemConcernsItsContainerAlone(t *testing.T) {
 		`service shop: container c1: label divvy.weight: "lots" is not a weight: use 0 to 1000000`,
 		"service shop: container c2: it exposes ports 80 and 81; set port in the file or the label divvy.port",
 		`service shop: container c3: label divvy.sticky: "cookies" is not a way to recognise a unit: use cookie, cookie:NAME, header:NAME, query:NAME or ip; unknown label divvy.wieght: use divvy.service, divvy.hosts, divvy.paths, divvy.port, divvy.network, divvy.weight, divvy.sticky, divvy.override`)
+}
+
+func TestTheOldestContainerSpeaksForItsVersion(t *testing.T) {
+	t.Parallel()
+	c := combine(nil, container(1, "shop", "v1", "service=shop", "weight=1"), container(2, "shop", "v1", "service=shop", "weight=2"))
+	if w := c.Services[0].Weights; len(w) != 1 || slices.Collect(maps.Values(w))[0] != 1 {
+		t.Errorf("got %v", w)
+	}
+	problems(t, c, "service shop: container c2: the label divvy.weight=2 is ignored: container c1 of the same version was first and says 1")
 }
 
 func TestLabelsWithoutAServiceAreReported(t *testing.T) {
