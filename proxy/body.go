@@ -122,7 +122,7 @@ func (b *requestBody) took(n int, err error) (int, error) {
 			b.door.readDeadline(time.Time{})
 		}
 		return n, io.EOF
-	case isTimeout(err) && b.unwanted && time.Now().Before(b.deadline):
+	case isTimeout(err) && b.unwanted && (b.deadline.IsZero() || time.Now().Before(b.deadline)):
 		b.failed = errBodyUnwanted
 	case isTimeout(err):
 		b.failed = errBodySlow

@@ -259,7 +259,7 @@ func TestTheAnswerNamesWhatServedIt(t *testing.T) {
 			w.Header().Set(ServedByHeader, "an impostor")
 		})
 		door.configure(func(c *Config, _ *router.Config) { c.ServedBy = true })
-		want := fmt.Sprintf(`v1@%.8s; image=%q; container=%q`, imageID("v1")[len("sha256:"):], imageID("v1"), id)
+		want := fmt.Sprintf(`v1@76317631; image=%q; container=%q`, imageID("v1"), id)
 		if got := door.get("/").Header[ServedByHeader]; !reflect.DeepEqual(got, []string{want}) {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,41 +24,6 @@ import (
 // when the test fails.
 const patience = 20 * time.Second
 
-// doors are the ways in. Whatever a client can see is tested through each.
-var doors = []struct {
-	name string
-	open func(*harness)
-	wire bool // it speaks HTTP/1.1, so that a test can write the bytes itself
-}{
-	{"nethttp", openServer, true},
-}
-
-// throughEveryDoor runs a test once for each protocol.
-func throughEveryDoor(t *testing.T, test func(t *testing.T, door *harness)) {
-	t.Helper()
-	t.Parallel()
-	for _, d := range doors {
-		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
-			test(t, newHarness(t, d.open))
-		})
-	}
-}
-
-// overTheWire runs a test once for each door that speaks HTTP/1.1.
-func overTheWire(t *testing.T, test func(t *testing.T, door *harness)) {
-	t.Helper()
-	t.Parallel()
-	for _, d := range doors {
-		if d.wire {
-			t.Run(d.name, func(t *testing.T) {
-				t.Parallel()
-				test(t, newHarness(t, d.open))
-			})
-		}
-	}
-}
-
 // harness is a running proxy with one service, "shop". Its backends are real
 // sockets. When the test ends, nothing may be in flight any more.
 type harness struct {
@@ -75,6 +41,7 @@ type harness struct {
 	seen chan metrics.Observation
 
 	// Set by the door.
+	server    *Server // nil if the door has none of ours
 	addr      string
 	transport *http.Transport
 	changed   func(Config) // takes over a changed configuration
@@ -106,34 +73,6 @@ func newHarness(t testing.TB, open func(*harness)) *harness {
 		h.nothingInFlight()
 	})
 	return h
-}
-
-// openServer is the door of net/http: what runs in production.
-func openServer(h *harness) {
-	s := &Server{Proxy: h.proxy, Log: h.proxy.Log}
-	change, err := s.Prepare(h.config)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	change.Commit()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	h.addr = s.Addr().String()
-	h.transport = &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100}
-	h.changed = func(c Config) {
-		change, err := s.Prepare(c)
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		change.Commit()
-	}
-	h.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := receive(h.t, ended); err != nil {
-			h.t.Errorf("Run: %v", err)
-		}
-	})
 }
 
 // configure changes the configuration of the running proxy.
@@ -170,8 +109,14 @@ func (h *harness) add(version, addr string) string {
 	return id
 }
 
-// imageID returns the digest of a version in these tests.
-func imageID(version string) string { return fmt.Sprintf("sha256:%064x", version) }
+// imageID returns the digest of a version of two letters in these tests, and
+// named its name.
+func imageID(version string) string {
+	return "sha256:" + strings.Repeat(hex.EncodeToString([]byte(version)), 16)
+}
+func named(version string) string {
+	return backends.Version{Tag: version, ImageID: imageID(version)}.String()
+}
 
 // origin adds a backend that serves with handler, and returns its ID.
 func (h *harness) origin(version string, handler http.HandlerFunc) string {

@@ -28,7 +28,7 @@ func TestATargetThatIsTooLongIsRefused(t *testing.T) {
 }
 
 func TestAHeadThatIsTooLargeIsRefused(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overTheWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {})
 		door.configure(func(c *Config, _ *router.Config) { c.Limits.Header, c.Limits.Target = 2048, 1024 })
 		door.is(door.get("/", "X-Large: "+strings.Repeat("x", 1500)), 200, "")

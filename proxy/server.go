@@ -22,7 +22,12 @@ type Server struct {
 	port    *port
 	servers []*http.Server // the newest last; older ones finish their connections
 	serving sync.WaitGroup
+	busy    busy
 }
+
+// lastWords is how long requests may take to record their end after their
+// connections were cut off.
+const lastWords = time.Second
 
 // Change is a change that has been prepared. Exactly one of Commit and Discard
 // must be called.
@@ -41,6 +46,9 @@ func (s *Server) Prepare(c Config) (Change, error) {
 	}
 	l, err := net.Listen("tcp", c.HTTP)
 	if err != nil {
+		if op := new(net.OpError); errors.As(err, &op) {
+			err = op.Err // without the address, which we say ourselves
+		}
 		return Change{}, fmt.Errorf("listening on %s: %w", c.HTTP, err)
 	}
 	opened := &port{Listener: l, conns: make(chan net.Conn), done: make(chan struct{}), log: s.Log}
@@ -80,7 +88,7 @@ func (s *Server) commit(c Config, opened *port) {
 func (s *Server) serve(c Config) {
 	v := &view{port: s.port, done: make(chan struct{})}
 	server := &http.Server{
-		Handler:                      &connHandler{s.Proxy.Handler(), v},
+		Handler:                      &connHandler{s.Proxy.Handler(), v, &s.busy},
 		ReadHeaderTimeout:            c.Timeouts.Header,
 		IdleTimeout:                  c.Timeouts.Idle,
 		MaxHeaderBytes:               c.Limits.Header,
@@ -96,10 +104,18 @@ func (s *Server) serve(c Config) {
 	})
 }
 
-// connHandler ties a server's handler to its view of the port.
+// connHandler ties a server's handler to its view of the port, and counts.
 type connHandler struct {
-	http.Handler
-	view *view
+	handler http.Handler
+	view    *view
+	busy    *busy
+}
+
+// ServeHTTP implements http.Handler.
+func (h *connHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.busy.enter()
+	defer h.busy.leave()
+	h.handler.ServeHTTP(w, r)
 }
 
 func (h *connHandler) retire() { h.view.Close() }
@@ -135,6 +151,7 @@ func (s *Server) Run(ctx context.Context) error {
 	wg.Wait() // first, because what is in flight may still become a tunnel
 	s.Proxy.tunnels.wait(late.Done())
 	s.serving.Wait()
+	s.busy.wait(lastWords)
 	return nil
 }
 
