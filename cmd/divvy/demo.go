@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"divvy/backends/docker"
@@ -36,8 +38,12 @@ process.`,
   divvy demo --for 20s`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// A terminal that is closed and a pipe that nobody reads end it too, and
+			// must leave no more behind than anything else.
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP, syscall.SIGPIPE)
+			defer stop()
 			d := &demonstration{out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), length: length}
-			return d.run(cmd.Context(), inProcess)
+			return d.run(ctx, inProcess)
 		},
 	}
 	cmd.Flags().DurationVar(&length, "for", 0, "how long to show it; 0 until interrupted")
@@ -92,7 +98,9 @@ func (d *demonstration) run(ctx context.Context, inProcess bool) (err error) {
 
 	var lab *docker.Lab
 	if !inProcess {
-		if lab, err = docker.NewLab(ctx, "", "divvy-demo"); err != nil {
+		if lab, err = docker.NewLab(ctx, "", "divvy-demo"); ctx.Err() != nil {
+			return nil
+		} else if err != nil {
 			fmt.Fprintf(d.out, "No Docker Engine: %v\nShowing the same with backends in this process.\n\n", err)
 		}
 	}

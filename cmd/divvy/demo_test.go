@@ -5,6 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -125,5 +128,40 @@ func TestTheDemoLeavesNothingBehindWhenItIsInterrupted(t *testing.T) {
 		if left := leftovers(t, w.Lab, out.String()); len(left) > 0 {
 			t.Errorf("interrupted after %v, left behind: %v", after, left)
 		}
+	}
+}
+
+// TestTheDemoLeavesNothingBehindInAClosedPipe runs the program as a process,
+// since only a process gets SIGPIPE.
+func TestTheDemoLeavesNothingBehindInAClosedPipe(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "divvy") // by this name the test is the program
+	if err := os.Symlink(exe, link); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), link, "demo")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	first := make([]byte, 256)
+	n, err := out.Read(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Close()
+	if err := cmd.Wait(); cmd.ProcessState == nil || !cmd.ProcessState.Exited() {
+		t.Errorf("it was ended from outside: %v", err)
+	}
+	if left := leftovers(t, w.Lab, string(first[:n])); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
