@@ -3,6 +3,7 @@ package backends
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -239,11 +240,55 @@ func TestVersionsAreOrderedByTheirFirstContainer(t *testing.T) {
 	}
 	r.Replace([]Endpoint{young, old})
 	order("sha256:aa", "sha256:bb")
+	// An older container that is found later makes its version the older one.
+	r.Replace([]Endpoint{young, old, endpoint("c0", "sha256:bb", "v1", -1)})
+	order("sha256:bb", "sha256:aa")
+	r.Replace(nil)
+	r.Replace([]Endpoint{young, old})
 	// The old image's only container is replaced by a younger one: its version
 	// still came first.
 	r.Replace([]Endpoint{young, old, endpoint("c3", "sha256:aa", "v1", 2)})
 	r.Replace([]Endpoint{young, endpoint("c3", "sha256:aa", "v1", 2)})
 	order("sha256:aa", "sha256:bb")
+}
+
+func TestAVersionHasTheTagsOfItsContainers(t *testing.T) {
+	t.Parallel()
+	r := &Registry{}
+	f := func(want ...string) {
+		t.Helper()
+		if got := only(t, r).Tags; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	one, latest := endpoint("c1", "sha256:aa", "v1", 0), endpoint("c2", "sha256:aa", "latest", 1)
+	r.Replace([]Endpoint{one, latest})
+	f("v1", "latest")
+	r.Replace([]Endpoint{latest})
+	f("latest")
+}
+
+func TestAVersionThatCannotBeUsedIsNotPresent(t *testing.T) {
+	t.Parallel()
+	r := &Registry{}
+	e := endpoint("c1", "sha256:aa", "v1", 0)
+	e.Problem = "it exposes two ports"
+	r.Replace([]Endpoint{e})
+	if only(t, r).Present() {
+		t.Error("it is present, so it could hold a weight that nobody can use")
+	}
+}
+
+func TestARenameIsShown(t *testing.T) {
+	t.Parallel()
+	r := &Registry{}
+	e := endpoint("c1", "sha256:aa", "v1", 0)
+	r.Replace([]Endpoint{e})
+	e.Name = "renamed"
+	r.Replace([]Endpoint{e})
+	if got := r.Backends(only(t, r).Pool)[0].Name; got != "renamed" {
+		t.Errorf("got %s", got)
+	}
 }
 
 func TestAVersionsName(t *testing.T) {

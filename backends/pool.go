@@ -18,8 +18,7 @@ type Pool struct {
 
 	// Guarded by Registry.mu.
 	backends []*Backend
-	tags     []string  // every tag its containers were ever started with
-	first    time.Time // when its first container was created
+	first    time.Time // when the first container that it ever had was created
 }
 
 func newPool(service string, v Version) *Pool {
@@ -31,8 +30,8 @@ func newPool(service string, v Version) *Pool {
 // Usable reports whether a backend is ready now.
 func (p *Pool) Usable() bool { return len(*p.ready.Load()) > 0 }
 
-// Present reports whether the version still runs: whether it has a backend, in
-// whatever state, that nobody has told to stop.
+// Present reports whether the version still runs: whether it has a backend that
+// nobody has told to stop, and that could be used if it were healthy.
 func (p *Pool) Present() bool { return p.present.Load() }
 
 // Acquire picks the less busy of two ready backends picked at random, leaving
@@ -89,7 +88,7 @@ func (p *Pool) rebuild() {
 		if b.state == StateReady {
 			ready = append(ready, b)
 		}
-		present = present || b.state != StateDraining
+		present = present || b.state != StateDraining && b.state != StateInvalid
 	}
 	p.ready.Store(&ready)
 	p.present.Store(present)

@@ -79,7 +79,7 @@ func (r *Registry) Replace(found []Endpoint) {
 	}
 	for k, b := range r.backends {
 		if !seen[k] {
-			r.stop(b, "it is no longer running")
+			r.stop(b, "it is gone: it runs no more, or is of another service now")
 		}
 	}
 }
@@ -89,7 +89,6 @@ func (r *Registry) update(e *Endpoint) {
 	old := r.backends[e.key()]
 	if old != nil && old.endpoint.sameLife(e) {
 		old.endpoint = *e
-		old.pool.addTag(e.Version.Tag, r)
 		r.settle(old)
 		return
 	}
@@ -100,10 +99,10 @@ func (r *Registry) update(e *Endpoint) {
 	}
 	r.backends[e.key()] = b
 	p.backends = append(p.backends, b)
-	p.addTag(e.Version.Tag, r)
+	r.notify() // its tag may be new to the version
 	r.settle(b)
 	if old != nil {
-		r.stop(old, "it was restarted or its address changed")
+		r.stop(old, "it was replaced: restarted, or reached otherwise now")
 	}
 }
 
@@ -128,11 +127,16 @@ func (r *Registry) pool(e *Endpoint) *Pool {
 	return p
 }
 
-func (p *Pool) addTag(tag string, r *Registry) {
-	if !slices.Contains(p.tags, tag) {
-		p.tags = append(p.tags, tag)
-		r.notify()
+// tags returns the tags that its containers were started with, those of the
+// oldest first.
+func (p *Pool) tags() []string {
+	var all []string
+	for _, b := range p.backends {
+		if tag := b.endpoint.Version.Tag; !slices.Contains(all, tag) {
+			all = append(all, tag)
+		}
 	}
+	return all
 }
 
 // Stopping drains every backend that runs in the container, at once: its stop
@@ -186,6 +190,7 @@ func (r *Registry) forget(b *Backend) {
 	}
 	p := b.pool
 	p.backends = slices.DeleteFunc(p.backends, func(o *Backend) bool { return o == b })
+	defer r.notify()
 	if len(p.backends) > 0 {
 		return
 	}
@@ -194,7 +199,6 @@ func (r *Registry) forget(b *Backend) {
 	if len(versions) == 0 {
 		delete(r.pools, p.Service)
 	}
-	r.notify()
 }
 
 // refused is Backend.Refused.
@@ -263,19 +267,19 @@ type Member struct {
 	// Tags is every tag that a container of the version was started with.
 	Tags []string
 
-	// First is when the first of its containers was created.
+	// First is when the first container was created that the version had since
+	// it was last without any.
 	First time.Time
 }
 
 // Members returns the versions of a service, those whose containers came first
-// first. The order depends only on what runs, so that every proxy finds the
-// same.
+// first.
 func (r *Registry) Members(service string) []Member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var ms []Member
 	for _, p := range r.pools[service] {
-		ms = append(ms, Member{p, slices.Clone(p.tags), p.first})
+		ms = append(ms, Member{p, p.tags(), p.first})
 	}
 	slices.SortFunc(ms, func(a, b Member) int {
 		return cmp.Or(a.First.Compare(b.First), strings.Compare(a.Version.Key(), b.Version.Key()))

@@ -29,7 +29,7 @@ func (r *Registry) Backends(p *Pool) []Status {
 	out := make([]Status, 0, len(list))
 	for _, b := range list {
 		out = append(out, Status{
-			ID: b.ID, Name: b.Name, Host: b.Host, Addr: b.Addr,
+			ID: b.ID, Name: b.endpoint.Name, Host: b.Host, Addr: b.Addr,
 			State: b.state, Reason: b.reason, Since: b.since, InFlight: b.InFlight(),
 		})
 	}

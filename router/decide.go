@@ -101,10 +101,15 @@ func (s *Service) overridden(q Query) *Version {
 }
 
 // find returns the usable version of this name: a tag, a tag and a prefix of
-// its digest, or the prefix alone. Of several the oldest.
+// its digest, or the prefix alone, in this order. Of several the oldest.
 func (s *Service) find(name string) *Version {
 	for _, v := range s.Versions {
-		if (v.is(name) || v.hasDigest(name)) && v.Pool.Usable() {
+		if v.is(name) && v.Pool.Usable() {
+			return v
+		}
+	}
+	for _, v := range s.Versions {
+		if v.hasDigest(name) && v.Pool.Usable() {
 			return v
 		}
 	}

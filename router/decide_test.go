@@ -41,6 +41,24 @@ func TestOverride(t *testing.T) {
 	f("v1", inside, "v0", ByRequest)
 }
 
+func TestAnOverrideByTagComesBeforeOneByDigest(t *testing.T) {
+	t.Parallel()
+	w := &world{t: t}
+	w.start("a", "sha256:beef0000", "v1")
+	w.start("b", "sha256:cafe0000", "beef")
+	s := w.service(Config{Override: Override{Networks: []string{"10.0.0.0/8"}}})
+	f := func(name, want string) {
+		t.Helper()
+		d := s.Decide(Query{Request: request{header: map[string]string{OverrideHeader: name}, client: inside}})
+		if tagOf(d) != want {
+			t.Errorf("%s: got %s, want %s", name, tagOf(d), want)
+		}
+	}
+	f("beef", "beef")
+	f("beef0", "v1")
+	f("CAFE0000", "beef")
+}
+
 func TestWithoutNetworksNobodyMayOverride(t *testing.T) {
 	t.Parallel()
 	s := versions(t, 2).service(weights(map[string]int{"v0": 1}))
@@ -75,7 +93,8 @@ func TestUnitsAreRecognisedInOrder(t *testing.T) {
 	same("a header before a cookie", request{header: m("X-User", "7")}, request{header: m("X-User", "7"), cookie: m("session", "z")}, true)
 	same("one unit under two names", request{cookie: m("session", "7")}, request{query: m("user", "7")}, true)
 	same("an address", request{client: inside}, request{client: inside}, true)
-	same("IPv6 by /64", request{client: ip("2001:db8::1")}, request{client: ip("2001:db8::ffff:1")}, true)
+	same("IPv6 by /64", request{client: ip("2001:db8::1")}, request{client: ip("2001:db8::aaaa:bbbb:cccc:dddd")}, true)
+	same("IPv6 by no less", request{client: ip("2001:db8:0:1::1")}, request{client: ip("2001:db8:0:8::1")}, false)
 	same("IPv4 in IPv6", request{client: ip("10.1.2.3")}, request{client: ip("::ffff:10.1.2.3")}, true)
 	same("nothing", request{}, request{}, false)
 }

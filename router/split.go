@@ -139,7 +139,7 @@ func (v *Version) is(key string) bool {
 }
 
 func (v *Version) hasDigest(prefix string) bool {
-	prefix = strings.TrimPrefix(prefix, "sha256:")
+	prefix = strings.ToLower(strings.TrimPrefix(prefix, "sha256:"))
 	return len(prefix) >= minDigest && strings.HasPrefix(v.Pool.Version.Digest(), prefix)
 }
 

@@ -34,6 +34,7 @@ type Service struct {
 	sticky   []key
 	override []netip.Prefix
 	shares   []share
+	idle     []string // keys of the weights that name no version
 }
 
 // Version is one version of a service in a table.
@@ -72,7 +73,7 @@ func newService(i int, in Input) *Service {
 	for j, m := range in.Members {
 		s.Versions = append(s.Versions, newVersion(j, m))
 	}
-	s.shares = newSplit(in.Weights, s.Versions)
+	s.shares, s.idle = newSplit(in.Weights, s.Versions), idleWeights(in.Weights, s.Versions)
 	for _, by := range in.Sticky.By {
 		k, err := parseKey(by)
 		if err != nil {

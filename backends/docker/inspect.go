@@ -55,6 +55,11 @@ func (w *Watcher) inspect(ctx context.Context, s Summary, old known) known {
 	c, err := w.Daemon.Inspect(ctx, s.ID)
 	switch {
 	case err == nil:
+		if old.inspected && old.container.Version.ImageID == c.Version.ImageID {
+			// Whoever was started by ID is called by a name of the image, which
+			// may lose it: the name that was learnt first stays.
+			c.Version = old.container.Version
+		}
 		return known{summary: s, container: c, inspected: true}
 	case errors.Is(err, ErrGone):
 		return known{}

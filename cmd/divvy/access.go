@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"divvy/metrics"
 )
@@ -13,14 +15,18 @@ import (
 type accessSink struct {
 	log     *slog.Logger
 	current atomic.Pointer[metrics.AccessLog]
-	dropped atomic.Uint64 // by logs that are closed
 
 	mu      sync.Mutex // guards the fields below
 	config  metrics.LogConfig
+	old     []*metrics.AccessLog // that were configured before; their counts go on counting
 	stop    context.CancelFunc
 	running context.Context
 	writers sync.WaitGroup
 }
+
+// lastLines is how long the last lines may take to be written when the program
+// ends. A pipe that nobody reads would hold it for ever.
+const lastLines = 8 * time.Second
 
 // Observe implements metrics.Sink.
 func (a *accessSink) Observe(o *metrics.Observation) {
@@ -31,9 +37,13 @@ func (a *accessSink) Observe(o *metrics.Observation) {
 
 // Dropped returns how many lines were not written, ever.
 func (a *accessSink) Dropped() uint64 {
-	n := a.dropped.Load()
-	if l := a.current.Load(); l != nil {
-		n += l.Dropped()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var n uint64
+	for _, l := range append(slices.Clip(a.old), a.current.Load()) {
+		if l != nil {
+			n += l.Dropped()
+		}
 	}
 	return n
 }
@@ -71,7 +81,7 @@ func (a *accessSink) replace(c metrics.LogConfig, l *metrics.AccessLog) {
 		a.stop = nil
 	}
 	if old != nil {
-		a.dropped.Add(old.Dropped())
+		a.old = append(a.old, old)
 	}
 	a.start()
 }
@@ -100,6 +110,15 @@ func (a *accessSink) Run(ctx context.Context) error {
 	a.mu.Lock()
 	a.running = nil
 	a.mu.Unlock()
-	a.writers.Wait()
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		a.writers.Wait()
+	}()
+	select {
+	case <-written:
+	case <-time.After(lastLines):
+		a.log.Warn("the access log was given up: nobody reads it", "output", a.config.Output)
+	}
 	return nil
 }

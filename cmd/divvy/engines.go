@@ -37,9 +37,14 @@ type engine struct {
 	stop  context.CancelFunc // set while it is watched
 	found []docker.Container // listed, and not yet in host
 	news  bool               // there is something in found
+	late  []stopped          // heard of while what was listed is not yet known
+	busy  bool               // it is being made known
 	host  catalog.Host
 	known bool // host has been filled once
 }
+
+// stopped is a container that was told to stop.
+type stopped struct{ container, reason string }
 
 // vantageTime bounds the question where divvy stands.
 const vantageTime = 5 * time.Second
@@ -118,11 +123,17 @@ func (e *engines) Run(ctx context.Context) error {
 	e.running = ctx
 	e.start()
 	e.mu.Unlock()
+	var again <-chan time.Time
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
+			continue
 		case <-e.wake:
-			e.refresh(ctx)
+		case <-again:
+		}
+		again = nil
+		if !e.refresh(ctx) {
+			again = time.After(time.Second)
 		}
 	}
 	e.mu.Lock()
@@ -132,29 +143,62 @@ func (e *engines) Run(ctx context.Context) error {
 	return nil
 }
 
-// refresh takes over what was listed since the last time. It asks each engine
-// where divvy stands, since networks are connected while containers run.
-func (e *engines) refresh(ctx context.Context) {
-	for _, w := range e.list() {
-		e.mu.Lock()
-		found, news := w.found, w.news
-		w.found, w.news = nil, false
-		e.mu.Unlock()
-		if !news {
-			continue
-		}
-		asking, stop := context.WithTimeout(ctx, vantageTime)
-		vantage, err := w.client.Vantage(asking)
-		stop()
-		e.mu.Lock()
-		if err != nil {
-			e.log.Warn("finding out where divvy stands, keeping what was known", "host", w.host.Name, "err", err)
-			vantage = w.host.Vantage
-		}
-		w.host.Vantage, w.host.Containers, w.known = vantage, found, true
-		e.mu.Unlock()
+// refresh takes over what was listed since the last time, and reports whether
+// it could all be used. Stop signals that were sent meanwhile are told again
+// once the containers are known that they were sent to.
+func (e *engines) refresh(ctx context.Context) (ok bool) {
+	ok = true
+	all := e.list()
+	for _, w := range all {
+		ok = e.takeOver(ctx, w) && ok
+	}
+	if ctx.Err() != nil {
+		return true
 	}
 	e.changed()
+	for _, w := range all {
+		e.mu.Lock()
+		var late []stopped
+		if !w.news {
+			late, w.late = w.late, nil
+		}
+		w.busy = false
+		e.mu.Unlock()
+		for _, s := range late {
+			e.stopping(s.container, s.reason)
+		}
+	}
+	return ok
+}
+
+// takeOver makes what was listed on an engine known. It asks where divvy stands
+// each time, since networks are connected while containers run. Without any
+// answer to that, no container could be reached, so it has to be tried again.
+func (e *engines) takeOver(ctx context.Context, w *engine) (ok bool) {
+	e.mu.Lock()
+	news := w.news
+	w.busy = true
+	e.mu.Unlock()
+	if !news {
+		return true
+	}
+	asking, stop := context.WithTimeout(ctx, vantageTime)
+	vantage, err := w.client.Vantage(asking)
+	stop()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
+		e.log.Warn("finding out where divvy stands, keeping what was known", "host", w.host.Name, "err", err)
+	}
+	switch {
+	case err == nil:
+		w.host.Vantage = vantage
+	case !w.known:
+		return false
+	}
+	w.host.Containers, w.known = w.found, true
+	w.found, w.news = nil, false
+	return true
 }
 
 // list returns the engines that are watched.
@@ -203,7 +247,14 @@ func (i inventory) Replace(_ string, found []docker.Container) {
 }
 
 // Stopping implements docker.Inventory.
-func (i inventory) Stopping(_, container, reason string) { i.engines.stopping(container, reason) }
+func (i inventory) Stopping(_, container, reason string) {
+	i.engines.mu.Lock()
+	if i.engine.news || i.engine.busy {
+		i.engine.late = append(i.engine.late, stopped{container, reason})
+	}
+	i.engines.mu.Unlock()
+	i.engines.stopping(container, reason)
+}
 
 // status returns the engines' states for people.
 func (e *engines) status() []admin.Host {

@@ -17,6 +17,7 @@ var allowed = map[string]string{
 	"backends":             "",
 	"backends/docker":      "backends",
 	"router":               "backends",
+	"proxy/http1":          "",
 	"proxy":                "proxy/http1 router backends metrics",
 	"cmd/internal/config":  "proxy router backends/docker backends metrics",
 	"cmd/internal/catalog": "cmd/internal/config router backends/docker backends",

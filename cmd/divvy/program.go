@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,7 +39,8 @@ type program struct {
 	refused  error
 	table    *router.Table
 	services []router.Config // of the table, in its order
-	problems []string
+	misfits  []string        // what the catalog could not use
+	problems []string        // that and what else people should know
 }
 
 // newProgram assembles the parts. Nothing runs and nothing is open yet.
@@ -111,8 +113,7 @@ func (p *program) rebuild() {
 // combine is rebuild with p.mu held.
 func (p *program) combine() {
 	c := catalog.Combine(p.config.Services, p.engines.hosts())
-	p.reportProblems(c.Problems)
-	p.services = c.Services
+	p.services, p.misfits = c.Services, c.Problems
 	p.registry.Replace(c.Endpoints)
 	p.publish()
 }
@@ -125,18 +126,25 @@ func (p *program) publish() {
 	}
 	p.table = router.Build(inputs)
 	p.table.Partial = !p.engines.known()
+	p.reportProblems()
 	p.proxy.Publish(p.table, p.config.Server)
 }
 
-// reportProblems logs the problems that were not there before.
-func (p *program) reportProblems(now []string) {
-	before := map[string]bool{}
-	for _, text := range p.problems {
-		before[text] = true
+// reportProblems finds what people should know, and logs what they were not
+// told before.
+func (p *program) reportProblems() {
+	now := slices.Clone(p.misfits)
+	for _, s := range p.table.Services {
+		if p.table.Partial {
+			break // what is missing may only be unknown yet
+		}
+		for _, note := range s.Notes() {
+			now = append(now, "service "+s.Name+": "+note)
+		}
 	}
 	for _, text := range now {
-		if !before[text] {
-			p.log.Warn("cannot be used as it is", "problem", text)
+		if !slices.Contains(p.problems, text) {
+			p.log.Warn("look at this", "problem", text)
 		}
 	}
 	p.problems = now

@@ -75,11 +75,17 @@ func (p *program) warnOfRestart(c *config.Config) {
 type reloader struct {
 	source  *source
 	program *program
+	seen    os.FileInfo // of the file when it was last read
 }
 
-// settle is how long a file must have been left alone before it is read: an
+// settle is how long a file is left alone after something happened to it: an
 // editor writes it in several steps.
 const settle = 100 * time.Millisecond
+
+// lookEvery is how often the file is looked at though nothing was heard: no
+// event tells of a file that is mounted into a container by itself, or of one
+// that is linked from another folder.
+const lookEvery = 2 * time.Second
 
 // Run reloads until ctx ends.
 func (r *reloader) Run(ctx context.Context) error {
@@ -88,6 +94,8 @@ func (r *reloader) Run(ctx context.Context) error {
 	defer signal.Stop(hup)
 	events, errs, stop := r.watch()
 	defer stop()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	var settled <-chan time.Time
 	for {
 		select {
@@ -96,14 +104,18 @@ func (r *reloader) Run(ctx context.Context) error {
 		case <-hup:
 			r.reload("SIGHUP")
 		case err := <-errs:
-			r.program.log.Warn("watching the file", "file", r.source.path(), "err", err)
+			r.program.log.Warn("watching the file", "file", r.source.file, "err", err)
 		case <-events:
-			// The file may be a link to one in another folder that is moved,
-			// so any event may mean it: its content decides.
-			settled = time.After(settle)
+			// Others write into the same folder, perhaps all the time, so the
+			// first event decides when to look.
+			if settled == nil {
+				settled = time.After(settle)
+			}
 		case <-settled:
 			settled = nil
-			r.reload("the file changed")
+			r.reloadIfChanged()
+		case <-look.C:
+			r.reloadIfChanged()
 		}
 	}
 }
@@ -111,19 +123,36 @@ func (r *reloader) Run(ctx context.Context) error {
 // watch watches the folder of the file, since editors and engines replace the
 // file itself. The channels are silent where it cannot.
 func (r *reloader) watch() (events <-chan fsnotify.Event, errs <-chan error, stop func()) {
-	path := r.source.path()
-	if path == "" {
+	if r.source.file == "" {
 		return nil, nil, func() {}
 	}
+	r.seen, _ = os.Stat(r.source.file) // nil is a file that changed
 	w, err := fsnotify.NewWatcher()
 	if err == nil {
-		if err = w.Add(filepath.Dir(path)); err == nil {
+		if err = w.Add(filepath.Dir(r.source.file)); err == nil {
 			return w.Events, w.Errors, func() { w.Close() }
 		}
 		w.Close()
 	}
-	r.program.log.Warn("watching the file, use SIGHUP instead", "file", path, "err", err)
+	r.program.log.Warn("watching the file, looking at it from time to time instead", "file", r.source.file, "err", err)
 	return nil, nil, func() {}
+}
+
+// reloadIfChanged applies the file if it is another than it was.
+func (r *reloader) reloadIfChanged() {
+	if r.source.file == "" {
+		return
+	}
+	now, err := os.Stat(r.source.file)
+	was := r.seen
+	r.seen = now
+	switch {
+	case err != nil && was == nil:
+		return // it is still missing
+	case err == nil && was != nil && os.SameFile(was, now) && was.ModTime().Equal(now.ModTime()) && was.Size() == now.Size():
+		return
+	}
+	r.reload("the file changed")
 }
 
 // reload applies the file as it is now, or says why not.
@@ -131,13 +160,7 @@ func (r *reloader) reload(why string) {
 	p := r.program
 	c, err := r.source.load()
 	if err == nil {
-		p.mu.Lock()
-		same := why != "SIGHUP" && p.refused == nil && reflect.DeepEqual(c, p.config)
-		p.mu.Unlock()
-		if same {
-			return
-		}
-		err = p.apply(c, r.source.path())
+		err = p.apply(c, r.source.file)
 	}
 	if err != nil {
 		p.mu.Lock()
@@ -146,5 +169,5 @@ func (r *reloader) reload(why string) {
 		p.log.Error("configuration refused, keeping the one that runs", "why", why, "err", err)
 		return
 	}
-	p.log.Info("configuration applied", "why", why, "file", r.source.path())
+	p.log.Info("configuration applied", "why", why, "file", r.source.file)
 }

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"divvy/cmd/internal/config"
 
@@ -31,23 +33,20 @@ func (s *source) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&s.file, "config", "c", "", "configuration file (default divvy.toml, if there is one)")
 }
 
-// path returns the file that is to be read, "" if there is none.
-func (s *source) path() string {
-	if s.file != "" {
-		return s.file
+// find settles which file is read, for as long as the program runs: a file that
+// goes away later is a mistake, not a change of mind.
+func (s *source) find() {
+	if _, err := os.Stat(defaultFile); s.file == "" && !errors.Is(err, fs.ErrNotExist) {
+		s.file = defaultFile
 	}
-	if _, err := os.Stat(defaultFile); errors.Is(err, fs.ErrNotExist) {
-		return ""
-	}
-	return defaultFile
 }
 
-// load reads the configuration.
+// load reads the configuration: that of the file or, without one, the default.
 func (s *source) load() (*config.Config, error) {
 	c := config.Default()
-	if path := s.path(); path != "" {
+	if s.file != "" {
 		var err error
-		if c, err = config.Load(path); err != nil {
+		if c, err = config.Load(s.file); err != nil {
 			return nil, err
 		}
 	}
@@ -85,13 +84,16 @@ Without a file, services are described by the labels of their containers alone.`
 
 // serve is `divvy run`.
 func serve(ctx context.Context, s *source, stderr io.Writer) error {
+	// A reader of the logs that goes away must not take the proxy with it.
+	signal.Ignore(syscall.SIGPIPE)
+	s.find()
 	c, err := s.load()
 	if err != nil {
 		return err
 	}
 	level := new(slog.LevelVar)
 	p := newProgram(newLogger(stderr, c.Log.Format, level), level, c)
-	if err := p.apply(c, s.path()); err != nil {
+	if err := p.apply(c, s.file); err != nil {
 		return err
 	}
 	r := &reloader{source: s, program: p}
@@ -111,12 +113,10 @@ func (s *source) adminAddr() (string, error) {
 	if s.admin != "" {
 		return s.admin, nil
 	}
-	c, err := s.load()
-	if err != nil {
-		return "", err
+	s.find()
+	listen := config.AdminListen(s.file)
+	if listen == "" {
+		return "", fmt.Errorf("%s switches the admin listener off (admin.listen): nobody can be asked", s.file)
 	}
-	if c.Admin.Listen == "" {
-		return "", fmt.Errorf("%s switches the admin listener off (admin.listen): nobody can be asked", s.path())
-	}
-	return c.Admin.Listen, nil
+	return listen, nil
 }

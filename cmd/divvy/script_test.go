@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -36,12 +38,18 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/script",
 		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Values[deaf{}] = &deaf{}
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"backend":   scriptBackend,
 			"port":      scriptPort,
 			"get":       scriptGet,
 			"expand":    scriptExpand,
 			"hup":       scriptHup,
+			"deaf":      scriptDeaf,
+			"hangup":    scriptHangUp,
 			"awaitline": scriptAwaitLine,
 		},
 	})
@@ -115,6 +123,31 @@ func scriptHup(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, cmd := range ts.BackgroundCmds() {
 		ts.Check(cmd.Process.Signal(syscall.SIGHUP))
 	}
+}
+
+// deaf is a divvy whose output nobody reads.
+type deaf struct{ cmd *exec.Cmd }
+
+// scriptDeaf is `deaf`: it runs divvy with both outputs closed at the other end.
+func scriptDeaf(ts *testscript.TestScript, _ bool, _ []string) {
+	exe, err := exec.LookPath("divvy")
+	ts.Check(err)
+	cmd := exec.Command(exe, "run")
+	cmd.Dir = ts.Getenv("WORK")
+	r, w, err := os.Pipe()
+	ts.Check(err)
+	cmd.Stdout, cmd.Stderr = w, w
+	ts.Check(cmd.Start())
+	ts.Check(errors.Join(r.Close(), w.Close()))
+	ts.Defer(func() { _ = cmd.Process.Kill() })
+	ts.Value(deaf{}).(*deaf).cmd = cmd
+}
+
+// scriptHangUp is `hangup`: it stops what deaf started, which must end well.
+func scriptHangUp(ts *testscript.TestScript, _ bool, _ []string) {
+	cmd := ts.Value(deaf{}).(*deaf).cmd
+	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	ts.Check(cmd.Wait())
 }
 
 // scriptAwaitLine is `awaitline FILE TEXT URL [HEADER…]`: it sends requests until

@@ -100,8 +100,11 @@ func printStatus(w io.Writer, s *admin.Status, now time.Time) error {
 }
 
 func printService(t *tabwriter.Writer, s *admin.Service, now time.Time) {
-	hosts := cmp.Or(strings.Join(s.Hosts, " "), "any host")
-	fmt.Fprintf(t, "\n%s  (%s, assigned by %s)\n", s.Name, hosts, cmp.Or(strings.Join(s.Sticky, ", "), "request"))
+	where := cmp.Or(strings.Join(s.Hosts, " "), "any host")
+	if len(s.Paths) > 0 {
+		where += " at " + strings.Join(s.Paths, " ")
+	}
+	fmt.Fprintf(t, "\n%s  (%s, assigned by %s)\n", s.Name, where, cmp.Or(strings.Join(s.Sticky, ", "), "request"))
 	if len(s.Versions) == 0 {
 		fmt.Fprintf(t, "  no version runs\n")
 		return
@@ -114,12 +117,15 @@ func printService(t *tabwriter.Writer, s *admin.Service, now time.Time) {
 		}
 		name, share := v.Name, percent(v.Share)
 		for _, b := range v.Backends {
-			state := string(b.State)
-			if b.Reason != "" {
-				state += ": " + b.Reason
-			}
-			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", name, weight, share, b.Name, b.Addr, state, age(now, b.Since), b.InFlight)
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", name, weight, share, b.Name, b.Addr, b.State, age(now, b.Since), b.InFlight)
 			name, weight, share = "", "", ""
+		}
+	}
+	for _, v := range s.Versions {
+		for _, b := range v.Backends {
+			if b.Reason != "" {
+				fmt.Fprintf(t, "  %s is %s: %s\n", b.Name, b.State, b.Reason)
+			}
 		}
 	}
 }

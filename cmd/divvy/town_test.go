@@ -140,6 +140,9 @@ func TestAMovedTagMakesTwoVersions(t *testing.T) {
 			t.Fatalf("%s took the weight of the tag", got)
 		}
 	}
+	await(t, "the move to be told", func() bool {
+		return strings.Contains(strings.Join(w.program.status().Problems, "\n"), "service shop: the tag v1 has moved: ")
+	})
 }
 
 func TestStoppingABackendUnderLoadLosesNothing(t *testing.T) {
@@ -295,8 +298,15 @@ func TestAComposeProjectNeedsNoFile(t *testing.T) {
 	if got := request("other.example"); got != 404 {
 		t.Errorf("another host: %d", got)
 	}
-	want := fmt.Sprintf("container %s-stranger: the label divvy.service=%s is taken by Compose project %s", name, name, name)
+	want := fmt.Sprintf("the label divvy.service=%s is taken by containers of Compose project %s", name, name)
 	await(t, "the stranger to be reported", func() bool {
-		return strings.Contains(strings.Join(w.program.status().Problems, "\n"), want)
+		for _, v := range w.program.status().Services[0].Versions {
+			for _, b := range v.Backends {
+				if b.Name == name+"-stranger" {
+					return b.State == "invalid" && strings.HasPrefix(b.Reason, want)
+				}
+			}
+		}
+		return false
 	})
 }

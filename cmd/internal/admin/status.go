@@ -14,8 +14,8 @@ type Status struct {
 	Docker   []Host    `json:"docker"`
 	Services []Service `json:"services"`
 
-	// Problems are sentences about containers and labels that cannot be used
-	// as they are.
+	// Problems are sentences about what cannot be used as it is, and what else
+	// people should know.
 	Problems []string `json:"problems"`
 }
 

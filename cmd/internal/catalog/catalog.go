@@ -34,8 +34,8 @@ type Catalog struct {
 
 	Endpoints []backends.Endpoint
 
-	// Problems are sentences about what could not be used as it is. Those that
-	// concern a container whose service is known stand in its Endpoint too.
+	// Problems are sentences about what could not be used as it is, but for
+	// those that stand in an Endpoint.
 	Problems []string
 }
 
@@ -169,15 +169,20 @@ func (g *group) judge(m *member) {
 	switch {
 	case m.err != nil:
 	case g.fromFile && !g.allows(m.Project):
-		m.err = fmt.Errorf("the label divvy.service=%s puts it into a service of Compose project %s, and it is of %s: use another name", g.service.Name, g.service.Project, orNone(m.Project))
+		m.err = fmt.Errorf("the label divvy.service=%s puts it into a service of %s, and it is of %s: use another name", g.service.Name, projectName(g.service.Project), projectName(m.Project))
 	case !g.fromFile && m.Project != g.service.Project:
-		m.err = fmt.Errorf("the label divvy.service=%s is taken by Compose project %s, and it is of %s: use another name, or describe the service in the file", g.service.Name, orNone(g.service.Project), orNone(m.Project))
+		m.err = fmt.Errorf("the label divvy.service=%s is taken by containers of %s, and it is of %s: use another name, or describe the service in the file", g.service.Name, projectName(g.service.Project), projectName(m.Project))
 	case g.repository != "" && m.Version.Repository != g.repository:
 		m.err = fmt.Errorf("the label divvy.service=%s puts it into a service of %s, and its image is of %s: versions of a service are images of one repository", g.service.Name, g.repository, cmp.Or(m.Version.Repository, "no repository"))
 	}
 }
 
-func orNone(project string) string { return cmp.Or(project, "no project") }
+func projectName(project string) string {
+	if project == "" {
+		return "no Compose project"
+	}
+	return "Compose project " + project
+}
 
 // endpoint adds a container to the catalog.
 func (c *Catalog) endpoint(g *group, m *member) {
@@ -190,14 +195,15 @@ func (c *Catalog) endpoint(g *group, m *member) {
 		e.Addr, err = m.Addr(docker.Want{Network: g.service.Network, Port: g.service.Port}, m.host.Vantage)
 	}
 	if err != nil {
-		e.Problem = err.Error()
-		c.Problems = append(c.Problems, fmt.Sprintf("service %s: container %s: %s", g.service.Name, m.Name, strings.TrimPrefix(e.Problem, "container "+m.Name+": ")))
+		e.Problem = strings.TrimPrefix(err.Error(), "container "+m.Name+": ") // it is shown with its name
 	}
 	c.Endpoints = append(c.Endpoints, e)
 }
 
-// labelWeights returns the weights that containers claim for their versions:
-// of each version, its oldest container's. It returns nil if none claims any.
+// labelWeights returns the weights that containers claim for their tags: of
+// each tag, its oldest container's. It returns nil if none claims any. Weights
+// are by tag so that those of a tag that moved stay where they are, as they do
+// when the file says them.
 func (c *Catalog) labelWeights(g *group) map[string]int {
 	first := map[string]*member{}
 	var weights map[string]int
@@ -205,18 +211,18 @@ func (c *Catalog) labelWeights(g *group) map[string]int {
 		if m.err != nil || m.labels.weight == nil {
 			continue
 		}
-		if f := first[m.Version.Key()]; f != nil {
+		if f := first[m.Version.Tag]; f != nil {
 			if *f.labels.weight != *m.labels.weight {
-				c.Problems = append(c.Problems, fmt.Sprintf("service %s: container %s: the label divvy.weight=%d is ignored: container %s of the same version was first and says %d",
+				c.Problems = append(c.Problems, fmt.Sprintf("service %s: container %s: the label divvy.weight=%d is ignored: container %s of the same tag was first and says %d",
 					g.service.Name, m.Name, *m.labels.weight, f.Name, *f.labels.weight))
 			}
 			continue
 		}
-		first[m.Version.Key()] = m
+		first[m.Version.Tag] = m
 		if weights == nil {
 			weights = map[string]int{}
 		}
-		weights[m.Version.Tag+"@"+m.Version.Digest()] = *m.labels.weight
+		weights[m.Version.Tag] = *m.labels.weight
 	}
 	return weights
 }

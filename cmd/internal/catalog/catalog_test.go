@@ -62,10 +62,18 @@ func expect(t *testing.T, c *Catalog, want ...string) {
 	}
 }
 
+// problems compares all problems, those of containers first.
 func problems(t *testing.T, c *Catalog, want ...string) {
 	t.Helper()
-	if !slices.Equal(c.Problems, want) {
-		t.Errorf("got  %s\nwant %s", strings.Join(c.Problems, "\n     "), strings.Join(want, "\n     "))
+	var got []string
+	for _, e := range c.Endpoints {
+		if e.Problem != "" {
+			got = append(got, fmt.Sprintf("service %s: container %s: %s", e.Service, e.Name, e.Problem))
+		}
+	}
+	got = append(got, c.Problems...)
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
 	}
 }
 
@@ -98,10 +106,8 @@ func TestLabelsAloneDescribeAService(t *testing.T) {
 	if len(got.Weights) != 2 {
 		t.Errorf("weights: %v", got.Weights)
 	}
-	for key, w := range got.Weights {
-		if tag, _, _ := strings.Cut(key, "@"); (tag == "v1" && w != 95) || (tag == "v2" && w != 5) {
-			t.Errorf("weight of %s is %d", key, w)
-		}
+	if got.Weights["v1"] != 95 || got.Weights["v2"] != 5 {
+		t.Errorf("weights: %v", got.Weights)
 	}
 	if err := got.Validate(); err != nil {
 		t.Error(err)
@@ -140,8 +146,8 @@ func TestProjectsAreNotMixed(t *testing.T) {
 		container(4, "shop", "v2", "service=shop"))
 	expect(t, c, "shop/c1@10.0.0.1:8080", "shop/c3@10.0.0.3:8080")
 	problems(t, c,
-		"service shop: container c2: the label divvy.service=shop is taken by Compose project prod, and it is of staging: use another name, or describe the service in the file",
-		"service shop: container c4: the label divvy.service=shop is taken by Compose project prod, and it is of no project: use another name, or describe the service in the file")
+		"service shop: container c2: the label divvy.service=shop is taken by containers of Compose project prod, and it is of Compose project staging: use another name, or describe the service in the file",
+		"service shop: container c4: the label divvy.service=shop is taken by containers of Compose project prod, and it is of no Compose project: use another name, or describe the service in the file")
 
 	file := service("shop", "shop")
 	file.Project = "prod"
@@ -149,7 +155,7 @@ func TestProjectsAreNotMixed(t *testing.T) {
 		container(1, "shop", "v1", "project=prod"), container(2, "shop", "v1", "project=staging"),
 		container(3, "shop", "v1", "project=staging", "service=shop"))
 	expect(t, c, "shop/c1@10.0.0.1:8080")
-	problems(t, c, "service shop: container c3: the label divvy.service=shop puts it into a service of Compose project prod, and it is of staging: use another name")
+	problems(t, c, "service shop: container c3: the label divvy.service=shop puts it into a service of Compose project prod, and it is of Compose project staging: use another name")
 }
 
 func TestAnotherRepositoryIsNotAnotherVersion(t *testing.T) {
@@ -182,7 +188,7 @@ func TestTheOldestContainerSpeaksForItsVersion(t *testing.T) {
 	if w := c.Services[0].Weights; len(w) != 1 || slices.Collect(maps.Values(w))[0] != 1 {
 		t.Errorf("got %v", w)
 	}
-	problems(t, c, "service shop: container c2: the label divvy.weight=2 is ignored: container c1 of the same version was first and says 1")
+	problems(t, c, "service shop: container c2: the label divvy.weight=2 is ignored: container c1 of the same tag was first and says 1")
 }
 
 func TestLabelsWithoutAServiceAreReported(t *testing.T) {

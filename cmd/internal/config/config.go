@@ -9,6 +9,7 @@ import (
 	"net"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"divvy/backends/docker"
@@ -110,7 +111,13 @@ func (c *Config) validate() []problem {
 			section("admin", fmt.Errorf("listen: %w", err))
 		}
 	}
-	for _, h := range c.Docker.Hosts {
+	if c.Admin.Listen != "" && c.Admin.Listen == c.Server.HTTP {
+		section("admin", fmt.Errorf("listen: %s is the address of server.http: use another port", c.Admin.Listen))
+	}
+	for i, h := range c.Docker.Hosts {
+		if slices.Contains(c.Docker.Hosts[:i], h) {
+			section("docker", fmt.Errorf("hosts: %s is there twice", h))
+		}
 		if scheme, rest, ok := strings.Cut(h, "://"); !ok || rest == "" || !slices.Contains([]string{"unix", "tcp", "http", "https"}, scheme) {
 			section("docker", fmt.Errorf("hosts: %q is not an engine's endpoint: use unix:///var/run/docker.sock or tcp://host:2376", h))
 		}
@@ -160,8 +167,11 @@ func (s *Service) validate() error {
 			bad("backend[%d].version: %q is not a version: use a tag such as v1", i, b.Version)
 		}
 		host, port, err := net.SplitHostPort(b.Address)
-		if err != nil || host == "" || port == "" || port == "0" {
+		if n, nerr := strconv.ParseUint(port, 10, 16); err != nil || nerr != nil || host == "" || n == 0 {
 			bad("backend[%d].address: %q is not an address: use host:port", i, b.Address)
+		}
+		if slices.ContainsFunc(s.Backends[:i], func(o Backend) bool { return o.Address == b.Address }) {
+			bad("backend[%d].address: %s is there twice", i, b.Address)
 		}
 	}
 	return errors.Join(problems...)

@@ -78,7 +78,9 @@ func TestAllProblemsAreReportedTogetherWithTheirLines(t *testing.T) {
 			t.Errorf("%s\ngot  %s\nwant %s", text, got, strings.Join(want, "\n     "))
 		}
 	}
-	f("", "<nil>")
+	f("[server]\n", "<nil>")
+	f("", "divvy.toml: it says nothing")
+	f("# nothing\n", "divvy.toml: it says nothing")
 	f("[server\n", "divvy.toml:2: expected '.' or ']' to end table name, but got '\\n' instead")
 	f(`[server]
 htpp = ":80"
@@ -137,6 +139,20 @@ address = "nowhere"
 	f("[[service]]\nname = \"a\"\nhosts = [\"x.com\"]\n[[service]]\nname = \"a\"\n[[service]]\nname = \"b\"\nhosts = [\"x.com\"]\n",
 		"divvy.toml: service b: host x.com with path / is already answered by service a",
 		"divvy.toml:5: service a: name: there are two services a",
+	)
+	// One that does not fit hides none of the others.
+	f("[server]\nattempts = 0\n[server.timeouts]\nheader = 10\n[[service]]\nname = \"a b\"\nweights = { \"v1.0\" = \"x\", v2 = -1, v3 = 1 }\n[[service.backend]]\nversion = 1\naddress = \"a:99999\"\n",
+		"divvy.toml:2: server.attempts: 0 is out of range: use 1 to 10",
+		`divvy.toml:4: server.timeouts.header: 10 does not fit here: use a duration in quotes, such as "30s"`,
+		`divvy.toml:6: service a b: name: "a b" is not a name: use 1 to 63 letters, digits, dots, dashes and underscores`,
+		`divvy.toml:7: service a b: weights.v1.0: the string "x" does not fit here: use a whole number`,
+		"divvy.toml:7: service a b: weights.v2: -1 is not a weight: use 0 to 1000000",
+		"divvy.toml:9: service a b: backend[0].version: 1 does not fit here: use a string in quotes",
+		`divvy.toml:10: service a b: backend[0].address: "a:99999" is not an address: use host:port`,
+	)
+	f("[server]\nhttp = \":80\"\n[admin]\nlisten = \":80\"\n[docker]\nhosts = [\"unix:///a\", \"unix:///a\"]\n",
+		"divvy.toml:4: admin.listen: :80 is the address of server.http: use another port",
+		"divvy.toml:6: docker.hosts: unix:///a is there twice",
 	)
 	f("server = 3", "divvy.toml:1: server: 3 does not fit here: use a table")
 	f("service = 3", "divvy.toml:1: service: 3 does not fit here: use a list in brackets")

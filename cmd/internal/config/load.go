@@ -44,18 +44,85 @@ func Parse(name, text string) (*Config, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	if len(tree) == 0 {
+		// More likely it is being written than meant.
+		return nil, fmt.Errorf("%s: it says nothing", name)
+	}
 	c := Default()
 	found := check("", tree, reflect.TypeFor[Config]())
-	if len(found) == 0 {
-		if _, err := toml.Decode(text, c); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+	rest, err := without(text, found)
+	if err == nil {
+		_, err = toml.Decode(rest, c)
+	}
+	if err != nil {
+		return nil, errors.Join(report(name, text, tree, found), fmt.Errorf("%s: %w", name, err))
+	}
+	// What does not fit is left out, and what remains is judged too, but for what
+	// may only come of the gap: that two services are alike.
+	fits := len(found) == 0
+	for _, p := range c.validate() {
+		known := slices.ContainsFunc(found, func(f problem) bool { return f.path == p.path })
+		if fits || p.path != "" && !known {
+			found = append(found, p)
 		}
-		found = c.validate()
 	}
 	if len(found) > 0 {
 		return nil, report(name, text, tree, found)
 	}
 	return c, nil
+}
+
+// without returns a text without the keys that the problems are about.
+func without(text string, found []problem) (string, error) {
+	if len(found) == 0 {
+		return text, nil
+	}
+	var tree map[string]any
+	if _, err := toml.Decode(text, &tree); err != nil {
+		return "", err
+	}
+	for _, p := range found {
+		remove(tree, p.path)
+	}
+	var out strings.Builder
+	err := toml.NewEncoder(&out).Encode(tree)
+	return out.String(), err
+}
+
+// remove removes the key at a path, such as service[0].weights.v1.4, whose last
+// part may have dots itself.
+func remove(table map[string]any, path string) {
+	delete(table, path)
+	for i := range path {
+		if path[i] != '.' {
+			continue
+		}
+		key, rest := path[:i], path[i+1:]
+		name, index := key, 0
+		if n, _ := fmt.Sscanf(key[strings.IndexByte(key+"[", '['):], "[%d]", &index); n == 1 {
+			name = key[:strings.IndexByte(key, '[')]
+		}
+		switch v := table[name].(type) {
+		case map[string]any:
+			remove(v, rest)
+		case []map[string]any:
+			if index < len(v) {
+				remove(v[index], rest)
+			}
+		}
+	}
+}
+
+// AdminListen returns the admin listener of a file that need not be valid
+// otherwise: whoever asks how divvy does may do so because of that.
+func AdminListen(path string) string {
+	c := struct{ Admin Admin }{Default().Admin}
+	if data, err := os.ReadFile(path); err == nil {
+		if _, err := toml.Decode(string(data), &c); err != nil {
+			return Default().Admin.Listen
+		}
+	}
+	return c.Admin.Listen
 }
 
 // split takes joined errors apart, each of which begins with its key.
