@@ -48,7 +48,6 @@ func (p *Proxy) answer(ex *exchange, b *backends.Backend, res *http.Response) er
 
 // giveUp ends an answer that cannot be completed.
 func (ex *exchange) giveUp(err error) {
-	println("GIVEUP", err.Error(), ex.gone())
 	ex.cut = true
 	switch failed := ex.body.failure(); {
 	case failed != nil && !errors.Is(failed, errBodyBroken):

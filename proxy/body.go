@@ -156,7 +156,7 @@ func (b *requestBody) failure() error {
 	return b.failed
 }
 
-// timedOut reports whether a read was ended by a deadline, ours or refuse's.
+// timedOut reports whether a read was ended by a deadline.
 func (b *requestBody) timedOut() bool {
 	failed := b.failure()
 	return errors.Is(failed, errBodySlow) || errors.Is(failed, errBodyUnwanted)
@@ -177,9 +177,9 @@ func (b *requestBody) want() {
 	b.unwanted = false
 }
 
-// refuse ends a read that is under way: the backend that it was for is gone,
+// unwant ends a read that is under way: the backend that it was for is gone,
 // and the client, who may be slow to send more, can be told so at once.
-func (b *requestBody) refuse() {
+func (b *requestBody) unwant() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.detached || b.done {

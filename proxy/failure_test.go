@@ -57,6 +57,24 @@ func TestWhatNoServiceAnswersToIsNotFound(t *testing.T) {
 	})
 }
 
+// As long as not all services are known it would be wrong to say that there is
+// none.
+func TestWhatMayYetBeFoundIsUnavailable(t *testing.T) {
+	throughEveryDoor(t, func(t *testing.T, door *harness) {
+		table := router.Build([]router.Input{{Config: router.Config{Name: "shop", Hosts: []string{"shop.test"}}}})
+		table.Partial = true
+		door.proxy.Publish(table, door.config)
+		r := door.request("GET", "/", nil)
+		r.Host = "other.test"
+		if a := door.do(r); a.StatusCode != 503 {
+			t.Errorf("got %d, want 503", a.StatusCode)
+		}
+		if o := door.observed(); o.Status != 503 || o.Service != "" || !strings.Contains(o.Err, "Docker was not reached") {
+			t.Errorf("observed %d %q", o.Status, o.Err)
+		}
+	})
+}
+
 // A connection that was made for one host must not be used for another
 // (RFC 9110 section 7.4). The server has no TLS yet.
 func TestAHostOfAnotherConnectionIsMisdirected(t *testing.T) {
@@ -210,9 +228,10 @@ func TestABackendThatBreaksDuringTheRequestIsReportedAtOnce(t *testing.T) {
 		w := door.dial()
 		w.say("PUT / HTTP/1.1", "Host: h", "Content-Length: 1000")
 		w.send("abc")
-		if got := w.rest(); !strings.HasPrefix(got, "HTTP/1.1 502 ") {
+		if got := w.head(); !strings.HasPrefix(got, "HTTP/1.1 502 ") {
 			t.Errorf("got %q, want 502", got)
 		}
+		w.Close()
 		if o := door.observed(); o.Status != 502 || o.Attempts != 1 || !strings.Contains(o.Err, "closed the connection before it had all") {
 			t.Errorf("observed %d after %d attempts: %q", o.Status, o.Attempts, o.Err)
 		}

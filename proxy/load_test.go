@@ -7,11 +7,11 @@ import (
 	"math/rand"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"divvy/router"
 )
@@ -25,15 +25,24 @@ func TestNothingIsLeftAfterTheLoad(t *testing.T) {
 			continue
 		}
 		t.Run(d.name, func(t *testing.T) {
-			before := runtime.NumGoroutine()
+			before, open := runtime.NumGoroutine(), openFiles()
 			t.Cleanup(func() { // after the harness and its origins have ended
 				eventually(t, fmt.Sprintf("there are no more than %d goroutines", before), func() bool {
 					return runtime.NumGoroutine() <= before
+				})
+				eventually(t, fmt.Sprintf("there are no more than %d open files", open), func() bool {
+					return openFiles() <= open
 				})
 			})
 			load(t, newHarness(t, d.open))
 		})
 	}
+}
+
+// openFiles counts connections and other open files, where the system tells.
+func openFiles() int {
+	files, _ := os.ReadDir("/proc/self/fd")
+	return len(files)
 }
 
 func load(t *testing.T, door *harness) {
@@ -51,7 +60,7 @@ func load(t *testing.T, door *harness) {
 	door.configure(func(c *Config, s *router.Config) {
 		s.Weights = map[string]int{"v1": 3, "v2": 1}
 		s.Sticky.By = []string{"cookie"}
-		c.Timeouts.Response = 300 * time.Millisecond
+		c.Timeouts.Response = patience / 2
 	})
 
 	const workers, rounds = 16, 25
@@ -150,6 +159,10 @@ func (h *harness) oneOfMany(random *rand.Rand, name string) {
 		w := newWire(must(net.Dial("tcp", h.addr))(h.t))
 		w.say("GET /upgrade HTTP/1.1", "Host: h", "Connection: Upgrade", "Upgrade: echo")
 		w.head()
+		if random.Intn(2) == 0 {
+			w.half()
+			w.rest()
+		}
 		w.reset()
 	}
 }

@@ -88,6 +88,9 @@ func TestWhatDoesNotFinishIsCutOff(t *testing.T) {
 			t.Error("a connection outlived the server")
 		}
 		receive(t, backend.cancelled)
+		if n := len(door.seen); n != 2 {
+			t.Errorf("the server stopped when %d of 2 requests were observed", n)
+		}
 		for range 2 {
 			if o := door.observed(); o.Upgraded != (o.Status == 101) || !o.Upgraded && o.Status != 499 {
 				t.Errorf("observed %d, upgraded %t", o.Status, o.Upgraded)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -182,7 +181,7 @@ func TestAnAnswerThatComesEarlyIsPassedOnEarly(t *testing.T) {
 			}
 			// The rest, which is no request, whatever it looks like.
 			w.say("GET /smuggled HTTP/1.1", "Host: h")
-			if got := w.rest(); strings.Contains(got, "HTTP/1.1") {
+			if got := w.rest(); got != "" { // and no reset, which could cost it the answer
 				t.Errorf("%s: after the answer came %q", framing, got)
 			}
 		}

@@ -119,6 +119,24 @@ func TestWebSocketsWork(t *testing.T) {
 	})
 }
 
+func TestASwitchIsDressedLikeAnyAnswer(t *testing.T) {
+	overTheWire(t, func(t *testing.T, door *harness) {
+		door.raw("v1", echo)
+		door.configure(func(c *Config, s *router.Config) {
+			c.ServedBy = true
+			s.Sticky.By = []string{"cookie"}
+		})
+		w := door.dial()
+		w.say("GET / HTTP/1.1", "Host: h", "Connection: Upgrade", "Upgrade: echo")
+		head := w.head()
+		for _, name := range []string{"Set-Cookie", "Cache-Control", ServedByHeader} {
+			if field(head, name) == nil {
+				t.Errorf("%s is missing from %q", name, head)
+			}
+		}
+	})
+}
+
 func TestATunnelEndsWhenTheClientBreaks(t *testing.T) {
 	overTheWire(t, func(t *testing.T, door *harness) {
 		ended := make(chan bool, 1)

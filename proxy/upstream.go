@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -63,7 +62,7 @@ type conn struct {
 func (c *conn) Close() error {
 	err := c.TCPConn.Close()
 	if b := c.closed.Load(); b != nil {
-		b.refuse()
+		b.unwant()
 	}
 	return err
 }
@@ -110,40 +109,39 @@ func (u *upstream) roundTrip(ex *exchange, out *http.Request) (*http.Response, e
 	if used != nil {
 		used.closed.Store(nil)
 	}
-	if err != nil {
-		if cause := context.Cause(ctx); errors.Is(cause, errSlow) {
-			err = cause
-		}
+	switch {
+	case err != nil:
 		return nil, err
+	case context.Cause(ctx) == errSlow:
+		// The head came in the moment in which it was given up.
+		res.Body.Close()
+		return nil, errSlow
 	}
 	ex.record.FirstByte = time.Since(ex.record.Start)
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		res.Body = newAnswerBody(ex, ctx, res)
+		res.Body = newAnswerBody(ex, res)
 	}
 	return res, nil
 }
 
-func newAnswerBody(ex *exchange, ctx context.Context, res *http.Response) io.ReadCloser {
-	if res.Body == http.NoBody {
+func newAnswerBody(ex *exchange, res *http.Response) io.ReadCloser {
+	limit := ex.world.config.Timeouts.Stream
+	if res.Body == http.NoBody || limit == 0 {
 		return res.Body
 	}
-	return &answerBody{res.Body, newWatchdog(ex.world.config.Timeouts.Stream, func() { ex.abort(errSlow) }), ctx}
+	return &answerBody{res.Body, newWatchdog(limit, func() { ex.abort(errSlow) })}
 }
 
 // answerBody is the body of an answer, whose reads are bounded in time.
 type answerBody struct {
 	io.ReadCloser
 	watch *watchdog
-	ctx   context.Context
 }
 
 func (b *answerBody) Read(p []byte) (int, error) {
 	b.watch.start()
 	n, err := b.ReadCloser.Read(p)
 	b.watch.stop()
-	if err != nil && errors.Is(context.Cause(b.ctx), errSlow) {
-		err = errSlow
-	}
 	return n, err
 }
 
@@ -214,6 +212,7 @@ func (i *informs) send(status int, h textproto.MIMEHeader) error {
 		return nil
 	}
 	if i.passes { // HTTP/1.0 knows no informational answers (RFC 9110 section 15.2)
+		i.ex.mayTake()
 		i.ex.door.inform(status, endToEnd(http.Header(h)))
 	}
 	if status == http.StatusContinue {
