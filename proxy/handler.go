@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -121,8 +122,11 @@ func (d *handlerDoor) closeAfter() {
 func (d *handlerDoor) cut() {
 	if d.r.ProtoMajor == 1 && !d.r.ProtoAtLeast(1, 1) {
 		// The end of the connection is the end of the answer there, so the
-		// connection has to break.
+		// connection has to break, below TLS if there is any.
 		if conn, _, err := d.control.Hijack(); err == nil {
+			if secure, ok := conn.(*tls.Conn); ok {
+				conn = secure.NetConn()
+			}
 			if tcp, ok := conn.(*net.TCPConn); ok {
 				_ = tcp.SetLinger(0)
 			}

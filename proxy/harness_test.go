@@ -154,14 +154,13 @@ func (h *harness) raw(version string, serve func(c *wire)) string {
 	return h.add(version, l.Addr().String())
 }
 
-// refusing adds a backend whose port nobody listens on.
+// refusing adds a backend whose port nobody listens on. Nobody else will: it is
+// our end of a connection.
 func (h *harness) refusing(version string) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer l.Close()
-	return h.add(version, l.Addr().String())
+	l := must(net.Listen("tcp", "127.0.0.1:0"))(h.t)
+	c := must(net.Dial("tcp", l.Addr().String()))(h.t)
+	h.t.Cleanup(func() { c.Close(); l.Close() })
+	return h.add(version, c.LocalAddr().String())
 }
 
 // observed returns the next observation.

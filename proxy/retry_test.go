@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -156,43 +155,80 @@ func TestAnAttemptThatNeverCameIsNotCounted(t *testing.T) {
 	})
 }
 
-// fragile is a backend that ends each connection after its first answer without
-// saying so in the answer. It waits to do so until it is told.
+// fragile is a backend that answers the first request of each connection. It
+// reads the second, which is what it looks like from outside when a connection
+// is closed in the moment in which it is used again.
 type fragile struct {
-	mu     sync.Mutex
-	heads  []string
-	closed chan bool // receives a value when a connection has ended
-	end    chan bool
+	arrived atomic.Int32
 }
 
 func (f *fragile) serve(c *wire) {
-	head := c.head()
-	f.mu.Lock()
-	f.heads = append(f.heads, head)
-	f.mu.Unlock()
-	c.send(ok("fine"))
-	<-f.end
-	c.reset()
-	f.closed <- true
+	for i := 0; c.head() != ""; i++ {
+		f.arrived.Add(1)
+		if i == 1 {
+			c.reset()
+			return
+		}
+		c.send(ok("fine"))
+	}
 }
 
-func TestAStaleConnectionCostsNoError(t *testing.T) {
+func TestAStaleConnectionCostsNoErrorWhereThatIsSafe(t *testing.T) {
+	f := func(method, body string, want int, arrived int32) {
+		t.Helper()
+		t.Run(method+" "+body, func(t *testing.T) {
+			throughEveryDoor(t, func(t *testing.T, door *harness) {
+				backend := &fragile{}
+				door.raw("v1", backend.serve)
+				door.is(door.get("/"), 200, "fine") // which leaves a connection
+				door.observed()
+				var r io.Reader
+				if body != "" {
+					r = strings.NewReader(body)
+				}
+				if a := door.do(door.request(method, "/", r)); a.StatusCode != want {
+					t.Errorf("got %d, want %d", a.StatusCode, want)
+				}
+				// It is the same backend, and so the same attempt.
+				if o := door.observed(); o.Attempts != 1 || (o.Err == "") != (want == 200) {
+					t.Errorf("observed %d attempts, %q", o.Attempts, o.Err)
+				}
+				if n := backend.arrived.Load(); n != 1+arrived {
+					t.Errorf("it arrived %d times, want %d", n-1, arrived)
+				}
+			})
+		})
+	}
+	f("GET", "", 200, 2)
+	f("OPTIONS", "", 200, 2)
+	f("PUT", "", 200, 2)
+	f("DELETE", "", 200, 2)
+	f("POST", "", 502, 1)
+	f("PATCH", "", 502, 1)
+	f("PUT", "body", 502, 1) // it is gone
+	f("POST", "body", 502, 1)
+}
+
+// A connection that was closed while nobody used it is not used again.
+func TestAConnectionThatEndedIsNotUsedAgain(t *testing.T) {
 	throughEveryDoor(t, func(t *testing.T, door *harness) {
-		backend := &fragile{closed: make(chan bool), end: make(chan bool)}
-		door.raw("v1", backend.serve)
-		f := func(method string, body io.Reader) {
-			t.Helper()
-			door.is(door.do(door.request(method, "/", body)), 200, "fine")
-			if o := door.observed(); o.Attempts != 1 || o.Err != "" {
-				t.Errorf("%s: observed %d attempts, %q", method, o.Attempts, o.Err)
+		closed, end := make(chan bool), make(chan bool)
+		door.raw("v1", func(c *wire) {
+			for n := 0; n == 0 && c.head() != ""; n++ {
+				c.send(ok("fine"))
+				<-end
 			}
-			backend.end <- true
-			receive(t, backend.closed)
-			// The connection to divvy is kept, the one to the backend is stale.
-		}
+			c.Close()
+			closed <- true
+		})
 		for range 20 {
-			for _, method := range []string{"GET", "OPTIONS", "PUT", "DELETE"} {
-				f(method, nil)
+			for _, method := range []string{"GET", "PUT", "DELETE"} {
+				door.is(door.do(door.request(method, "/", nil)), 200, "fine")
+				if o := door.observed(); o.Attempts != 1 || o.Err != "" {
+					t.Errorf("%s: observed %d attempts, %q", method, o.Attempts, o.Err)
+				}
+				end <- true
+				receive(t, closed)
 			}
 		}
 	})
