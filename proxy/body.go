@@ -20,11 +20,12 @@ type requestBody struct {
 	door    door
 	limit   int64         // 0: none
 	timeout time.Duration // 0: none
+	expects bool          // the client waits to be asked for it
 	trailer http.Header   // has the fields after the body once that has been read
 
 	mu       sync.Mutex // guards the fields below; not held while reading
 	changed  sync.Cond  // of mu: what a reader or detach waits for
-	held     bool       // the client waits to be asked for it
+	held     bool       // it must not be read yet, because nobody has asked
 	n        int64
 	touched  bool
 	reading  bool
@@ -60,7 +61,8 @@ func newRequestBody(ex *exchange) *requestBody {
 		ex.req.Trailer = http.Header{} // for what was not announced
 	}
 	b.trailer = ex.req.Trailer
-	b.held = ex.req.ProtoAtLeast(1, 1) && hasToken(ex.req.Header, "Expect", "100-continue")
+	b.expects = ex.req.ProtoAtLeast(1, 1) && hasToken(ex.req.Header, "Expect", "100-continue")
+	b.held = b.expects
 	return b
 }
 
@@ -69,7 +71,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if err := b.arm(); err != nil {
 		return 0, err
 	}
-	b.door.proceed()
+	if b.expects {
+		b.door.proceed()
+	}
 	n, err := b.src.Read(p)
 	return b.took(n, err)
 }
@@ -170,7 +174,7 @@ func (b *requestBody) ask() {
 	b.changed.Broadcast()
 }
 
-// want says that an attempt begins that will read the body.
+// want says that there is a connection for the body.
 func (b *requestBody) want() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -129,6 +130,16 @@ func (w *wire) head() string {
 			return b.String()
 		}
 	}
+}
+
+// request reads a request whose body, if any, has a length.
+func (w *wire) request() (head, body string) {
+	head = w.head()
+	if l := field(head, "Content-Length"); len(l) == 1 {
+		n, _ := strconv.Atoi(l[0])
+		body = w.read(n)
+	}
+	return head, body
 }
 
 // read reads n bytes.

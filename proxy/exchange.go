@@ -21,8 +21,8 @@ type door interface {
 	// request's body is read, from another goroutine, and never after begin.
 	inform(status int, h http.Header)
 
-	// proceed asks the client for the body of its request, if it waits to be
-	// asked (RFC 9110 section 10.1.1). It may be called from any goroutine.
+	// proceed asks a client for the body that waits to be asked (RFC 9110
+	// section 10.1.1), unless inform did. It may be called from any goroutine.
 	proceed()
 
 	// begin sends the head of the answer. The door owns h from then on.

@@ -56,9 +56,10 @@ func (d *handlerDoor) inform(status int, h http.Header) {
 }
 
 // proceed does what net/http would do when the body is first read, which could
-// be while another goroutine sends an informational answer.
+// be while another goroutine sends an informational answer. HTTP/2 takes care
+// of that.
 func (d *handlerDoor) proceed() {
-	if d.r.ProtoMajor != 1 || !d.r.ProtoAtLeast(1, 1) || !hasToken(d.r.Header, "Expect", "100-continue") {
+	if d.r.ProtoMajor != 1 {
 		return
 	}
 	d.mu.Lock()

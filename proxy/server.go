@@ -192,12 +192,16 @@ func (p *port) accept() {
 			}
 			continue
 		}
-		select {
-		case p.conns <- c:
-		case <-p.done:
-			c.Close()
-			return
-		}
+		p.offer(c)
+	}
+}
+
+// offer hands a connection to whichever view takes it.
+func (p *port) offer(c net.Conn) {
+	select {
+	case p.conns <- c:
+	case <-p.done:
+		c.Close()
 	}
 }
 
@@ -218,11 +222,23 @@ type view struct {
 func (v *view) Accept() (net.Conn, error) {
 	select {
 	case c := <-v.port.conns:
-		return c, nil
+		if !v.closed() {
+			return c, nil
+		}
+		v.port.offer(c) // to the view that came after this one
 	case <-v.done:
 	case <-v.port.done:
 	}
 	return nil, net.ErrClosed
+}
+
+func (v *view) closed() bool {
+	select {
+	case <-v.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (v *view) Close() error {

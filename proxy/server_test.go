@@ -289,3 +289,23 @@ func TestAConnectionWithoutARequestEnds(t *testing.T) {
 		}
 	})
 }
+
+// A server whose settings were replaced takes no connection that came after
+// that, however late it looks.
+func TestAServerThatWasReplacedTakesNoNewConnection(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	defer client.Close()
+	for range 100 {
+		p := &port{conns: make(chan net.Conn, 1), done: make(chan struct{})}
+		old, next := &view{port: p, done: make(chan struct{})}, &view{port: p, done: make(chan struct{})}
+		old.Close()
+		p.offer(server)
+		if _, err := old.Accept(); err == nil {
+			t.Fatal("the old server took it")
+		}
+		if c, err := next.Accept(); c != server || err != nil {
+			t.Fatalf("got %v, %v", c, err)
+		}
+	}
+}

@@ -94,15 +94,18 @@ func (u *upstream) roundTrip(ex *exchange, out *http.Request) (*http.Response, e
 	ctx := context.WithValue(out.Context(), connectTimeout{}, t.Connect)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(i httptrace.GotConnInfo) {
+			if used != nil {
+				used.closed.Store(nil) // it was stale, and this is another
+			}
 			used = i.Conn.(*conn)
 			used.closed.Store(ex.body)
+			ex.body.want()
 		},
 		WroteRequest:   func(httptrace.WroteRequestInfo) { watch.start() },
 		Got1xxResponse: informs.send,
 	})
 	out = out.WithContext(ctx)
 	out.URL.Host = u.addr // becomes the Host field where the client sent none
-	ex.body.want()
 	res, err := u.transport.RoundTrip(out)
 	watch.end() // the request may be written to its end only now
 	informs.close()
