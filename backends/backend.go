@@ -15,6 +15,9 @@ type Conns interface {
 	CloseIdleConnections()
 }
 
+// An Opener makes the Conns of a backend.
+type Opener interface{ Open(*Backend) Conns }
+
 // Backend is one running container of a version, or one static address. It is
 // made by a Registry and keeps its identity, counters and connections through
 // reloads and events that do not concern it.
@@ -81,11 +84,14 @@ func (b *Backend) InFlight() int { return int(b.inflight.Load()) }
 // Draining reports whether the backend takes no new requests any more.
 func (b *Backend) Draining() bool { return b.draining.Load() }
 
-// Conns returns the connections to this backend, made by open when they are
-// first asked for.
-func (b *Backend) Conns(open func() Conns) Conns {
+// Conns returns the connections to this backend, made by o when they are first
+// asked for.
+func (b *Backend) Conns(o Opener) Conns {
+	if c := b.conns.Load(); c != nil {
+		return *c
+	}
 	b.connsOnce.Do(func() {
-		c := open()
+		c := o.Open(b)
 		b.conns.Store(&c)
 	})
 	return *b.conns.Load()

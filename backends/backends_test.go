@@ -401,7 +401,7 @@ func TestConnectionsCloseWhenTheBackendDrains(t *testing.T) {
 	r.Replace([]Endpoint{endpoint("c1", "sha256:aa", "v1", 0)})
 	b := only(t, r).Acquire(nil)
 	c := new(conns)
-	if b.Conns(func() Conns { return c }) != c || b.Conns(func() Conns { return new(conns) }) != c {
+	if b.Conns(opener{c}) != c || b.Conns(opener{new(conns)}) != c {
 		t.Error("connections were opened twice")
 	}
 	r.Stopping("c1", "test")
@@ -411,6 +411,10 @@ func TestConnectionsCloseWhenTheBackendDrains(t *testing.T) {
 }
 
 type conns struct{ closed int }
+
+type opener struct{ c Conns }
+
+func (o opener) Open(*Backend) Conns { return o.c }
 
 func (c *conns) CloseIdleConnections() { c.closed++ }
 

@@ -2,12 +2,14 @@ package metrics
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
 // Observation is what is recorded of one request when it ends. Strings are as
 // they came from the wire, hostile ones included: every sink escapes for its
-// own format.
+// own format. They may be in memory that is used again when Observe has
+// returned; see [Observation.Clone].
 type Observation struct {
 	Start     time.Time
 	Service   string // "" if no service matched
@@ -44,6 +46,15 @@ type Observation struct {
 	// Meter is where the request is counted: the counters of its version,
 	// resolved beforehand. Nil: no service was decided.
 	Meter *Meter
+}
+
+// Clone returns a copy that can be kept.
+func (o *Observation) Clone() Observation {
+	c := *o
+	for _, s := range []*string{&c.Method, &c.Host, &c.Target, &c.RequestID, &c.UserAgent, &c.Referer} {
+		*s = strings.Clone(*s)
+	}
+	return c
 }
 
 // Sink receives observations. Observe is called from the request's goroutine,

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"sync"
+	"strconv"
+	"strings"
 	"time"
 
 	"divvy/backends"
+	"divvy/proxy/http1"
 )
 
 // ServedByHeader is the field that names what answered, where that is
@@ -18,130 +19,301 @@ const ServedByHeader = "Divvy-Served-By"
 // cookieAge is how long a browser keeps the unit that was issued to it.
 const cookieAge = 365 * 24 * time.Hour
 
-// answer passes the answer of b on to the client.
-func (p *Proxy) answer(ex *exchange, b *backends.Backend, res *http.Response) error {
-	defer res.Body.Close()
-	if res.StatusCode == http.StatusSwitchingProtocols {
-		return p.upgrade(ex, b, res)
+// answer passes the answer of b, whose head has come on l, on to the client.
+func (p *Proxy) answer(ex *exchange, b *backends.Backend, l *link) error {
+	if ex.res.Status == 101 {
+		return p.upgrade(ex, b, l)
 	}
-	h := endToEnd(res.Header)
-	ex.dress(h, b)
-	if protocol := upgradeType(res.Header); protocol != "" && res.StatusCode == http.StatusUpgradeRequired && ex.req.ProtoMajor == 1 {
-		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{protocol} // RFC 9110 section 15.5.22
+	head := ex.answerHead(b)
+	l.in.skip(ex.headLength)
+	err := ex.begin(ex.res.Status, head, ex.res.Body)
+	if err == nil {
+		err = ex.copyBody(l)
 	}
-	for name := range res.Trailer {
-		h.Add("Trailer", name)
-	}
-	if err := ex.begin(res.StatusCode, h); err != nil {
-		ex.giveUp(err)
-		return nil
-	}
-	if err := p.copyBody(ex, res); err != nil {
-		ex.giveUp(err)
-		return nil
-	}
-	if dropHopByHop(res.Trailer); len(res.Trailer) > 0 {
-		ex.door.trailer(res.Trailer)
-	}
+	ex.door.waiting(false)
+	ex.settle(l, err)
 	return nil
 }
 
+// settle ends the use of l: after a sound answer to a request that has been sent
+// to its end, it can be used again.
+func (ex *exchange) settle(l *link, err error) {
+	l.waits = nil
+	ex.stopPump(l)
+	cause := ex.leash.release()
+	if err != nil {
+		ex.giveUp(err, cause)
+	}
+	if err != nil || cause != nil || !ex.res.KeepAlive || !ex.body.done.Load() || l.in.len() > 0 {
+		l.close()
+		return
+	}
+	l.in.release(l.memory)
+	l.up.give(l)
+}
+
 // giveUp ends an answer that cannot be completed.
-func (ex *exchange) giveUp(err error) {
+func (ex *exchange) giveUp(err, cause error) {
 	ex.cut = true
-	switch failed := ex.body.failure(); {
-	case failed != nil && !errors.Is(failed, errBodyBroken):
-		err = failed
-	case ex.gone() && !isTimeout(err):
+	lost := new(sendError)
+	switch {
+	case cause != nil:
+		err = cause
+	case errors.As(err, &lost) && !isTimeout(err):
 		err = errClientGone
-	case failed != nil:
-		err = failed
+	case errors.As(err, &lost):
+		err = fmt.Errorf("writing to the client: %w", err)
+	case isTimeout(err):
+		err = fmt.Errorf("the answer was cut short: %w", errSlow)
+	case err == io.EOF:
+		err = fmt.Errorf("the answer was cut short: %w", io.ErrUnexpectedEOF)
+	default:
+		err = fmt.Errorf("the answer was cut short: %w", err)
 	}
 	ex.fail(err)
 }
 
-// dress adds divvy's own fields to an answer.
-func (ex *exchange) dress(h http.Header, b *backends.Backend) {
-	if unit := ex.decision.Issue; unit != "" {
-		c := http.Cookie{
-			Name: ex.service.Cookie, Value: unit, Path: "/", MaxAge: int(cookieAge.Seconds()),
-			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: ex.scheme == "https",
-		}
-		h.Add("Set-Cookie", c.String())
-		private(h)
+// answerHead returns status line and fields of the answer as the client gets
+// them.
+func (ex *exchange) answerHead(b *backends.Backend) []byte {
+	res := &ex.res
+	issued := ex.decision.Issue
+	var cache []string
+	if issued != "" {
+		cache = private(&res.Fields)
 	}
 	if ex.world.config.ServedBy {
-		v := b.Version
-		h[ServedByHeader] = []string{fmt.Sprintf("%s; image=%q; container=%q", v, v.ImageID, b.ID)}
+		res.Omit(ServedByHeader)
 	}
+	head := res.AppendHead(ex.answering[:0])
+	if protocols := upgradable(res.Upgrade); protocols != nil && (res.Status == 426 || res.Status == 101) {
+		head = append(head, "Connection: Upgrade\r\n"...)         // RFC 9110 section 15.5.22
+		head = http1.AppendFieldBytes(head, "Upgrade", protocols) // the door knows whether it can have that
+	}
+	if res.Body.Framing == http1.Chunks {
+		for names := range res.Values("Trailer") {
+			head = http1.AppendFieldBytes(head, "Trailer", names)
+		}
+	}
+	if !res.Passes("Date") {
+		head = ex.proxy.date.append(head)
+	}
+	if issued != "" {
+		head = ex.appendCookie(head, issued)
+		for _, v := range cache {
+			head = http1.AppendField(head, "Cache-Control", v)
+		}
+	}
+	if ex.world.config.ServedBy {
+		head = appendServedBy(head, b)
+	}
+	if ex.world.config.Via {
+		head = append(head, "Via: 1.1 divvy\r\n"...)
+	}
+	return head
 }
 
-// copyBody streams the body of an answer. What has come is sent on before more
+// appendCookie appends the field that issues a unit.
+func (ex *exchange) appendCookie(dst []byte, unit string) []byte {
+	dst = append(append(append(dst, "Set-Cookie: "...), ex.service.Cookie...), '=')
+	dst = append(append(dst, unit...), "; Path=/; Max-Age="...)
+	dst = strconv.AppendInt(dst, int64(cookieAge/time.Second), 10)
+	dst = append(dst, "; HttpOnly; SameSite=Lax"...)
+	if ex.scheme == "https" {
+		dst = append(dst, "; Secure"...)
+	}
+	return append(dst, "\r\n"...)
+}
+
+func appendServedBy(dst []byte, b *backends.Backend) []byte {
+	dst = append(append(append(dst, ServedByHeader...), ": "...), b.Version.String()...)
+	dst = strconv.AppendQuote(append(dst, "; image="...), b.Version.ImageID)
+	dst = strconv.AppendQuote(append(dst, "; container="...), b.ID)
+	return append(dst, "\r\n"...)
+}
+
+// cdnCacheControl are the fields that some shared caches read instead of
+// Cache-Control (RFC 9213).
+var cdnCacheControl = []string{"CDN-Cache-Control", "Surrogate-Control"}
+
+// private marks an answer that carries one user's cookie, so that no shared
+// cache hands it to another (RFC 9111 section 5.2.2.7): it omits what says
+// otherwise, and returns what is to be said instead, nil if nothing.
+func private(f *http1.Fields) []string {
+	var keep []string
+	for line := range f.Values("Cache-Control") {
+		for _, directive := range splitQuoted(string(line), ',') {
+			directive = strings.TrimSpace(directive)
+			name, _, _ := strings.Cut(strings.ToLower(directive), "=")
+			switch name {
+			case "", "public", "private", "s-maxage":
+			case "no-store":
+				return nil // nobody keeps it anyway
+			default:
+				keep = append(keep, directive)
+			}
+		}
+	}
+	f.Omit("Cache-Control")
+	for _, name := range cdnCacheControl {
+		f.Omit(name)
+	}
+	return []string{strings.Join(append([]string{"private"}, keep...), ", ")}
+}
+
+// copyBody streams the body of the answer. What has come is sent on before more
 // is waited for.
-func (p *Proxy) copyBody(ex *exchange, res *http.Response) error {
-	if res.Body == http.NoBody {
+func (ex *exchange) copyBody(l *link) error {
+	l.waits = ex.flushNow
+	limit := ex.world.config.Timeouts.Stream
+	l.within(limit)
+	var trailer *http1.Fields
+	closed := false
+	var err error
+	switch ex.res.Body.Framing {
+	case http1.Length:
+		err = ex.copyLength(l)
+	case http1.Chunks:
+		err = ex.copyChunks(l)
+		trailer, closed = ex.chunked.Trailer(), ex.chunked.Closed()
+	case http1.UntilClose:
+		err = ex.copyRest(l)
+	}
+	if err != nil {
+		_ = ex.door.flush() // what was read is the client's
+		return err
+	}
+	if err := ex.door.end(trailer, closed); err != nil {
+		return &sendError{err}
+	}
+	return nil
+}
+
+// flushWaiting sends what was held back, because nothing more has come. If
+// that fails nothing need be waited for.
+func (ex *exchange) flushWaiting() {
+	if err := ex.door.flush(); err != nil {
+		ex.leash.pull(errClientGone)
+	}
+}
+
+// write writes data of the answer's body.
+func (ex *exchange) write(data []byte) error {
+	ex.door.mayTake(ex.world.config.Timeouts.Stream)
+	n, err := ex.door.Write(data)
+	ex.record.ResponseBytes += int64(n)
+	if err != nil {
+		return &sendError{err}
+	}
+	return nil
+}
+
+func (ex *exchange) copyLength(l *link) error {
+	for left := ex.res.Body.Length; left > 0; {
+		if l.in.len() == 0 {
+			n, spliced, err := ex.splice(l, left)
+			if err != nil {
+				return err
+			}
+			if left -= n; spliced {
+				continue
+			}
+			l.within(ex.world.config.Timeouts.Stream)
+			if err := l.fill(); err != nil {
+				return err
+			}
+		}
+		piece := l.in.bytes()
+		piece = piece[:min(left, int64(len(piece)))]
+		l.in.skip(len(piece))
+		if err := ex.write(piece); err != nil {
+			return err
+		}
+		left -= int64(len(piece))
+	}
+	return nil
+}
+
+// splice moves a part of the body within the kernel, where that can be done.
+func (ex *exchange) splice(l *link, left int64) (n int64, done bool, err error) {
+	if left < spliceLeast {
+		return 0, false, nil
+	}
+	to, err := ex.door.raw()
+	if err != nil {
+		return 0, false, &sendError{err}
+	}
+	if to == nil || !canSplice(&l.inlet, to, left) {
+		return 0, false, nil
+	}
+	ex.door.mayTake(ex.world.config.Timeouts.Stream)
+	l.within(ex.world.config.Timeouts.Stream)
+	n, err = ex.download.move(&ex.proxy.pipes, &l.inlet, to.raw, left)
+	ex.record.ResponseBytes += n
+	return n, true, err
+}
+
+func (ex *exchange) copyChunks(l *link) error {
+	c := &ex.chunked
+	c.Reset()
+	c.Limits = answerLimits
+	for asTheyAre := ex.door.takesChunks(); !c.Done(); {
+		var piece []byte
+		var n int
+		var err error
+		in := l.in.bytes()
+		if asTheyAre {
+			piece, n, err = c.Raw(in)
+		} else {
+			piece, n, err = c.Next(in)
+		}
+		l.in.skip(n)
+		if werr := ex.passChunk(piece, asTheyAre); werr != nil {
+			return werr
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 && !c.Done() {
+			l.within(ex.world.config.Timeouts.Stream)
+			if err := l.fill(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (ex *exchange) passChunk(piece []byte, asItIs bool) error {
+	switch {
+	case len(piece) == 0:
 		return nil
+	case !asItIs:
+		return ex.write(piece)
 	}
-	buf := p.buffer()
-	defer p.buffers.Put(buf)
-	head := holdHead(ex.door)
-	defer head.release()
-	left := res.ContentLength
+	ex.door.mayTake(ex.world.config.Timeouts.Stream)
+	err := ex.door.pass(piece)
+	ex.record.ResponseBytes = ex.chunked.Received
+	if err != nil {
+		return &sendError{err}
+	}
+	return nil
+}
+
+func (ex *exchange) copyRest(l *link) error {
 	for {
-		n, err := res.Body.Read(buf[:])
-		head.release()
-		if n > 0 {
-			ex.mayTake()
-			m, werr := ex.door.Write(buf[:n])
-			ex.record.ResponseBytes += int64(m)
-			// The end of an answer of known length is sent when it ends.
-			if left -= int64(n); werr == nil && left != 0 && !errors.Is(err, io.EOF) {
-				werr = ex.door.flush()
-			}
-			if werr != nil {
-				return fmt.Errorf("writing to the client: %w", werr)
+		if l.in.len() == 0 {
+			l.within(ex.world.config.Timeouts.Stream)
+			if err := l.fill(); err == io.EOF {
+				return nil
+			} else if err != nil {
+				return err
 			}
 		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("the answer was cut short: %w", err)
+		piece := l.in.bytes()
+		l.in.skip(len(piece))
+		if err := ex.write(piece); err != nil {
+			return err
 		}
 	}
-}
-
-// heldHead is the head of an answer that waits for the first bytes of the body,
-// so that both leave in one packet. It does not wait long: the body may be the
-// events of the next hours.
-type heldHead struct {
-	timer *time.Timer
-	mu    sync.Mutex // guards left; held while the head is sent
-	left  bool       // with the first bytes
-}
-
-const headPatience = time.Millisecond
-
-// holdHead sends the head of an answer that has begun unless release is called
-// in time.
-func holdHead(door door) *heldHead {
-	h := &heldHead{}
-	h.timer = time.AfterFunc(headPatience, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if !h.left {
-			_ = door.flush() // the next write tells what is wrong
-		}
-	})
-	return h
-}
-
-// release returns when the door can be used.
-func (h *heldHead) release() {
-	if h.timer.Stop() {
-		return
-	}
-	h.mu.Lock()
-	h.left = true
-	h.mu.Unlock()
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"time"
 
 	"divvy/backends"
 	"divvy/router"
@@ -14,10 +14,6 @@ import (
 // forward sends the request to a backend of its version, and to another where
 // that failed and it is safe, until there is an answer or nothing is left.
 func (p *Proxy) forward(ex *exchange) {
-	ctx, abort := context.WithCancelCause(ex.req.Context())
-	defer abort(nil)
-	ex.abort = abort
-	out := ex.outgoing(ctx)
 	var last error
 	failed := ex.meter
 	for ex.record.Attempts < ex.world.config.Attempts {
@@ -30,7 +26,7 @@ func (p *Proxy) forward(ex *exchange) {
 		}
 		failed = ex.meter
 		ex.record.Container, ex.record.Backend = b.ID, b.Addr
-		again, err := p.attempt(ex, b, out)
+		again, err := p.attempt(ex, b)
 		if err == nil {
 			return
 		}
@@ -45,32 +41,181 @@ func (p *Proxy) forward(ex *exchange) {
 	p.refuse(ex, last)
 }
 
-// blame returns why an attempt failed: because of the client's body or, if that
-// was not it, because of the backend.
+// blame returns why an attempt failed: because of the client or, if that was
+// not it, because of the backend.
 func (ex *exchange) blame(b *backends.Backend, err error) error {
-	failed := ex.body.failure()
-	switch {
-	case failed == nil:
-	case errors.Is(failed, errBodyUnwanted):
-		err = failed // the transport may only know that the request was ended
-	default:
-		return failed
+	if ex.clientsFault(err) {
+		return err
 	}
 	return fmt.Errorf("backend %s at %s: %w", b.Name, b.Addr, err)
 }
 
+func (ex *exchange) clientsFault(err error) bool {
+	return errors.Is(err, errClientGone) || errors.Is(err, errBodyBroken) || errors.Is(err, errBodySlow) || errors.Is(err, errBodyTooLarge)
+}
+
 // attempt sends the request to b and passes the answer on. It reports whether
 // another backend may be tried when it returns an error.
-func (p *Proxy) attempt(ex *exchange, b *backends.Backend, out *http.Request) (again bool, err error) {
+func (p *Proxy) attempt(ex *exchange, b *backends.Backend) (again bool, err error) {
 	defer b.Release()
-	res, err := upstreamOf(b).roundTrip(ex, out)
+	if len(ex.outgoing) == 0 {
+		if err := ex.compose(b.Addr); err != nil {
+			return false, bodyFailure(err)
+		}
+	}
+	l, err := p.converse(ex, p.upstreamOf(b))
 	if err == nil {
-		return false, p.answer(ex, b, res)
+		return false, p.answer(ex, b, l)
 	}
 	if isRefused(err) {
 		b.Refused(err)
 	}
 	return ex.mayRepeat(err), err
+}
+
+// converse sends the request and returns the connection on which the head of
+// the answer has come. If a connection that was used before turns out to be
+// stale, a new one is tried where that is safe.
+func (p *Proxy) converse(ex *exchange, u *upstream) (*link, error) {
+	ex.arrived, ex.answered = false, false
+	if l := u.take(!ex.repeatable()); l != nil {
+		err := ex.ask(l)
+		if err == nil {
+			return l, nil
+		}
+		if ex.answered || isTimeout(err) || !ex.mayRepeat(err) {
+			return nil, err
+		}
+	}
+	l, err := u.dial(ex)
+	if err != nil {
+		return nil, err
+	}
+	return l, ex.ask(l)
+}
+
+// ask sends the request over l and waits for the head of the answer. After an
+// error l is closed.
+func (ex *exchange) ask(l *link) error {
+	err := ex.leash.hold(l)
+	if err == nil {
+		l.answered = false
+		if err = ex.send(l); err == nil {
+			ex.door.waiting(true)
+			err = ex.awaitHead(l)
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	ex.door.waiting(false)
+	l.close()
+	unsent := ex.body.running && !ex.body.done.Load()
+	ex.stopPump(l)
+	cause := ex.leash.release()
+	switch {
+	case cause != nil:
+		return cause
+	case isTimeout(err):
+		return errSlow
+	case unsent && !ex.answered:
+		return fmt.Errorf("%w: %w", errBodyUnwanted, err)
+	}
+	return err
+}
+
+// send sends the head of the request and what has come of its body, and lets
+// the pump do the rest. It returns an error if nothing was sent. That less than
+// all was sent shows where the answer is read; there may be one all the same.
+func (ex *exchange) send(l *link) error {
+	l.out.within(ex.world.config.Timeouts.Stream)
+	n, err := l.out.conn.Write(ex.outgoing)
+	ex.arrived = ex.arrived || n > 0
+	switch {
+	case err != nil && n == 0:
+		return err
+	case err != nil:
+		l.within(time.Second) // no answer is waited for that cannot come
+	case ex.body.held:
+		l.until(time.Now().Add(unasked))
+	case !ex.body.done.Load():
+		l.within(0)
+		ex.startPump(l)
+	default:
+		l.within(ex.world.config.Timeouts.Response)
+	}
+	return nil
+}
+
+// awaitHead reads the head of the answer into ex.res. What it stands in is still
+// in l.in.
+func (ex *exchange) awaitHead(l *link) error {
+	ex.res.Reset()
+	ex.res.Limits = answerLimits
+	for {
+		if in := l.in.bytes(); len(in) > 0 {
+			ex.answered = true
+			n, err := ex.res.Parse(in, ex.req.Method)
+			if err != nil {
+				return fmt.Errorf("%w: %w", errAnswer, err)
+			}
+			if n > 0 && ex.res.Status >= 200 || n > 0 && ex.res.Status == 101 {
+				ex.headCame(l, n)
+				return nil
+			}
+			if n > 0 {
+				if err := ex.inform(l, n); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		err := l.fill()
+		switch {
+		case err == nil:
+		case ex.body.held && isTimeout(err) && ex.leash.reason() == nil:
+			// It need not know of expectations.
+			if err := ex.door.proceed(); err != nil {
+				return errClientGone
+			}
+			l.within(0)
+			ex.startPump(l)
+		case err == io.EOF && ex.answered:
+			return io.ErrUnexpectedEOF
+		case err == io.EOF:
+			return errNoAnswer
+		default:
+			return err
+		}
+	}
+}
+
+// headCame notes that the head of the answer, of n bytes, has come.
+func (ex *exchange) headCame(l *link, n int) {
+	l.gotHead()
+	ex.headLength = n
+	ex.record.FirstByte = time.Since(ex.record.Start)
+}
+
+// inform passes an informational answer on. HTTP/1.0 knows none (RFC 9110
+// section 15.2).
+func (ex *exchange) inform(l *link, n int) error {
+	status := ex.res.Status
+	ours := status == 100 && !ex.body.held // it was asked, or did not wait
+	if ex.req.Minor > 0 && !ours {
+		ex.door.mayTake(ex.world.config.Timeouts.Stream)
+		ex.answering = ex.res.AppendHead(ex.answering[:0])
+		if err := ex.door.inform(ex.answering); err != nil {
+			return errClientGone
+		}
+	}
+	l.in.skip(n)
+	ex.res.Reset()
+	if status == 100 && ex.body.held {
+		l.within(0)
+		ex.startPump(l)
+	}
+	return nil
 }
 
 // nextBackend acquires a backend that was not tried yet: of the version that
@@ -99,66 +244,25 @@ func (ex *exchange) nextBackend() *backends.Backend {
 }
 
 // mayRepeat reports whether a request that failed like this, before any of an
-// answer came, may be sent to another backend. That is so when nothing of it
-// can have arrived, or when to do it twice is to do it once (RFC 9110 section
+// answer was passed on, may be sent once more. That is so when nothing of it can
+// have arrived, or when to do it twice is to do it once (RFC 9110 section
 // 9.2.2), and all of its body is still there to be sent.
 func (ex *exchange) mayRepeat(err error) bool {
-	if ex.gone() || ex.begun || !ex.body.untouched() {
+	if ex.gone() || ex.begun || !ex.body.whole() || ex.clientsFault(err) {
 		return false
 	}
-	if isDial(err) {
-		return true
-	}
-	return isIdempotent(ex.req.Method) && !isTimeout(err)
+	return !ex.arrived || ex.repeatable() && !isTimeout(err)
 }
 
-func isIdempotent(method string) bool {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:
+// repeatable reports whether to send the request twice is to send it once.
+func (ex *exchange) repeatable() bool {
+	switch string(ex.req.Method) {
+	case "GET", "HEAD", "OPTIONS", "PUT", "DELETE":
 		return true
 	default:
 		return false
 	}
 }
 
-// bodyAgain gives the transport the body for another connection.
-func (ex *exchange) bodyAgain() (io.ReadCloser, error) {
-	if !ex.body.untouched() {
-		return nil, errBodySpent
-	}
-	return ex.body, nil
-}
-
-// outgoing returns the request as the origin gets it.
-func (ex *exchange) outgoing(ctx context.Context) *http.Request {
-	in := ex.req
-	out := in.WithContext(ctx)
-	out.Header = endToEnd(in.Header)
-	out.Close = false
-	out.RequestURI = ""
-	out.URL = targetURL(ex.target, in.URL.Path)
-	out.Body, out.GetBody = ex.body, ex.bodyAgain
-	if ex.body.finished() {
-		out.Body, out.GetBody = http.NoBody, nil
-		out.ContentLength, out.TransferEncoding = 0, nil
-	}
-	if protocol := ex.upgrade(); protocol != "" {
-		out.Header["Connection"], out.Header["Upgrade"] = []string{"Upgrade"}, []string{protocol}
-	}
-	if hasToken(in.Header, "Te", "trailers") {
-		out.Header["Te"] = []string{"trailers"}
-	}
-	ex.setForwarded(out.Header)
-	if h := ex.world.config.RequestIDHeader; h != "" {
-		out.Header.Set(h, ex.record.RequestID)
-	}
-	if _, named := out.Header["X-Idempotency-Key"]; !named && isIdempotent(in.Method) {
-		// The transport repeats what found a stale connection if it knows that
-		// it may. It does not send a field without a value.
-		out.Header["X-Idempotency-Key"] = nil
-	}
-	if _, named := out.Header["User-Agent"]; !named {
-		out.Header["User-Agent"] = []string{""} // or the transport names itself
-	}
-	return out
-}
+// errSlow is what a backend's failure to answer in time is.
+var errSlow = fmt.Errorf("it did not answer in time: %w", context.DeadlineExceeded)

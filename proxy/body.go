@@ -3,218 +3,254 @@ package proxy
 import (
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"divvy/proxy/http1"
 )
 
-// requestBody is the body of a request on its way to a backend. It bounds its
-// length and the time between two reads, and knows whether any of it is gone,
-// which decides whether the request may be sent once more.
+// requestBody is the body of a request on its way to a backend: what of it is
+// there, where it ends, and whether all of it can still be sent once more.
 //
-// The transport reads it in a goroutine of its own, which may outlast the
-// exchange: after detach it touches the client's connection no more.
+// The part that came with the head is sent with the head, by the goroutine of
+// the exchange. For the rest that starts another one, the pump, so that the
+// answer can pass while the body is still on its way. What is short enough is
+// kept behind the head, until the answer comes, and can be sent again.
 type requestBody struct {
-	src     io.Reader
-	door    door
+	from    *inlet
+	framing http1.Body
+	left    int64         // of a Length
+	chunked http1.Chunked // of Chunks
 	limit   int64         // 0: none
 	timeout time.Duration // 0: none
-	expects bool          // the client waits to be asked for it
-	trailer http.Header   // has the fields after the body once that has been read
 
-	mu       sync.Mutex // guards the fields below; not held while reading
-	changed  sync.Cond  // of mu: what a reader or detach waits for
-	held     bool       // it must not be read yet, because nobody has asked
-	n        int64
-	touched  bool
-	reading  bool
-	done     bool  // read to its end
-	failed   error // why it ended early
-	unwanted bool  // the connection that it was being sent on is closed
-	detached bool
-	deadline time.Time
+	held    bool  // nobody has asked for it yet, and the client waits to be asked
+	touched bool  // the pump has been started
+	spilled bool  // part of what it sent was not kept
+	n       int64 // bytes so far; the pump's while that runs
+	ended   chan struct{}
+	running bool        // ended will have a value
+	done    atomic.Bool // nothing of it is left on the client's connection
+	stopped atomic.Bool // nobody wants the rest
 }
-
-// lingering is how long a client may go on sending a body that nobody reads
-// any more. To close the connection at once could cost it the answer (RFC 9112
-// section 9.6).
-const lingering = time.Second
 
 // unasked is how long a backend may take to ask for a body that the client
 // holds back until it is asked (RFC 9110 section 10.1.1).
 const unasked = time.Second
 
-// longAgo is a deadline that ends what is under way.
-var longAgo = time.Unix(1, 0)
-
-// newRequestBody returns the body of the exchange's request.
-func newRequestBody(ex *exchange) *requestBody {
+// begin makes b the body of ex's request.
+func (b *requestBody) begin(ex *exchange) {
 	c := &ex.world.config
-	b := &requestBody{src: ex.req.Body, door: ex.door, limit: c.Limits.Body, timeout: c.Timeouts.Stream}
-	b.changed.L = &b.mu
-	if ex.req.Body == nil || ex.req.Body == http.NoBody || ex.req.ContentLength == 0 {
-		b.src, b.done = http.NoBody, true
-		return b
+	b.from, b.framing, b.left = ex.client, ex.req.Body, ex.req.Body.Length
+	b.limit, b.timeout = c.Limits.Body, c.Timeouts.Stream
+	b.chunked.Reset()
+	b.touched, b.spilled, b.n, b.running = false, false, 0, false
+	b.stopped.Store(false)
+	b.done.Store(ex.req.Body.Empty())
+	b.held = ex.req.ExpectContinue && b.from.in.len() == 0
+	if b.ended == nil {
+		b.ended = make(chan struct{}, 1)
 	}
-	if ex.req.Trailer == nil && ex.req.ContentLength < 0 {
-		ex.req.Trailer = http.Header{} // for what was not announced
-	}
-	b.trailer = ex.req.Trailer
-	b.expects = ex.req.ProtoAtLeast(1, 1) && hasToken(ex.req.Header, "Expect", "100-continue")
-	b.held = b.expects
-	return b
 }
 
-// Read reads from the client.
-func (b *requestBody) Read(p []byte) (int, error) {
-	if err := b.arm(); err != nil {
-		return 0, err
-	}
-	if b.expects {
-		b.door.proceed()
-	}
-	n, err := b.src.Read(p)
-	return b.took(n, err)
-}
-
-// arm sets the deadline of the next read. A deadline is moved only when a
-// quarter of its time has passed, so that it costs nothing per read.
-func (b *requestBody) arm() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.held {
-		defer time.AfterFunc(unasked, b.ask).Stop()
-		for b.held && !b.detached && !b.unwanted {
-			b.changed.Wait()
+// buffered appends what has come of the body.
+func (b *requestBody) buffered(dst []byte) ([]byte, error) {
+	for !b.done.Load() && b.from.in.len() > 0 {
+		before := b.from.in.len()
+		piece, err := b.take()
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, piece...)
+		if b.from.in.len() == before {
+			break
 		}
 	}
-	switch {
-	case b.detached:
-		return io.ErrClosedPipe
-	case b.unwanted:
-		return errBodyUnwanted
+	if b.done.Load() {
+		dst = b.tail(dst)
 	}
-	b.touched, b.reading = true, true
-	if b.timeout == 0 || b.done {
-		return nil
+	return dst, nil
+}
+
+// take uses up bytes that have come and returns what is to be sent of them,
+// with its framing. Without any there is only part of a line, or the end.
+func (b *requestBody) take() (piece []byte, err error) {
+	in := b.from.in.bytes()
+	if b.framing.Framing == http1.Length {
+		piece = in[:min(b.left, int64(len(in)))]
+		b.moved(int64(len(piece)))
+		b.from.in.skip(len(piece))
+		return piece, nil
 	}
-	if now := time.Now(); b.deadline.Sub(now) < b.timeout*3/4 {
-		b.deadline = now.Add(b.timeout)
-		b.door.readDeadline(b.deadline)
+	for len(piece) == 0 && len(in) > 0 && !b.chunked.Done() {
+		var n int
+		piece, n, err = b.chunked.Raw(in)
+		if err != nil {
+			return nil, err
+		}
+		in = in[n:]
+		b.from.in.skip(n)
+		if n == 0 {
+			break
+		}
+	}
+	b.n = b.chunked.Received
+	if b.limit > 0 && b.n > b.limit {
+		return nil, errBodyTooLarge
+	}
+	if b.chunked.Done() {
+		b.done.Store(true)
+	}
+	return piece, nil
+}
+
+// moved accounts for bytes of a body of known length.
+func (b *requestBody) moved(n int64) {
+	b.n += n
+	if b.left -= n; b.left == 0 {
+		b.done.Store(true)
+	}
+}
+
+// tail appends what ends a body that has come to its end.
+func (b *requestBody) tail(dst []byte) []byte {
+	if b.framing.Framing != http1.Chunks || b.chunked.Closed() {
+		return dst
+	}
+	return http1.AppendLastChunk(dst, b.chunked.Trailer())
+}
+
+// keepBody is how much of a body is kept.
+const keepBody = 16 << 10
+
+// keep keeps what the pump sends.
+func (ex *exchange) keep(piece, tail []byte) {
+	b := &ex.body
+	if b.spilled = b.spilled || len(ex.outgoing)+len(piece)+len(tail) > keepBody; !b.spilled {
+		ex.outgoing = append(append(ex.outgoing, piece...), tail...)
+	}
+}
+
+// whole reports whether all of the body is there to be sent once more. It is
+// not while the pump runs.
+func (b *requestBody) whole() bool { return !b.touched || b.done.Load() && !b.spilled }
+
+// startPump lets the pump send to l what has not been sent with the head.
+func (ex *exchange) startPump(l *link) {
+	b := &ex.body
+	b.held = false
+	if b.done.Load() {
+		l.expect(ex.world.config.Timeouts.Response)
+		return
+	}
+	b.touched, b.running = true, true
+	b.from.size = largeSize
+	go ex.pump(l)
+}
+
+// pump sends what is left of the body.
+func (ex *exchange) pump(l *link) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			ex.proxy.logBug(ex, "a bug: the body of the request is given up", bug)
+			ex.leash.pull(fmt.Errorf("%w: %v", errBug, bug))
+		}
+		ex.body.ended <- struct{}{}
+	}()
+	b := &ex.body
+	for !b.done.Load() {
+		err := ex.pumpOnce(l)
+		sending := new(sendError)
+		switch {
+		case err == nil:
+			continue
+		case b.stopped.Load():
+			return
+		case !errors.As(err, &sending):
+			ex.leash.pull(bodyFailure(err))
+			return
+		case isTimeout(err):
+			ex.leash.pull(errBodyUntaken)
+			return
+		}
+		break // the answer, or its lack, tells the rest
+	}
+	l.expect(ex.world.config.Timeouts.Response)
+}
+
+// sendError means that a backend did not take what was sent to it.
+type sendError struct{ error }
+
+func (e *sendError) Unwrap() error { return e.error }
+
+// pumpOnce sends a piece of the body. If it is the backend that fails, the error
+// is a sendError.
+func (ex *exchange) pumpOnce(l *link) error {
+	b := &ex.body
+	b.from.within(b.timeout)
+	l.out.within(b.timeout)
+	if b.framing.Framing == http1.Length && b.from.in.len() == 0 && canSplice(b.from, &l.inlet, b.left) {
+		b.spilled = true
+		n, err := ex.upload.move(&ex.proxy.pipes, b.from, l.raw, b.left)
+		b.moved(n)
+		return err
+	}
+	if b.from.in.len() == 0 {
+		if err := b.from.fill(); err != nil {
+			return err
+		}
+	}
+	before := b.from.in.len()
+	piece, err := b.take()
+	if err != nil {
+		return err
+	}
+	var tail []byte
+	if b.done.Load() {
+		tail = b.tail(nil)
+	}
+	ex.keep(piece, tail)
+	if len(piece)+len(tail) > 0 {
+		if _, err := l.out.send(piece, tail); err != nil {
+			return &sendError{err}
+		}
+	} else if b.from.in.len() == before {
+		return b.from.fill() // only part of a line
 	}
 	return nil
 }
 
-// took judges what a read gave.
-func (b *requestBody) took(n int, err error) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.reading = false
-	b.changed.Broadcast()
-	b.n += int64(n)
-	switch {
-	case b.detached:
-		return 0, io.ErrClosedPipe
-	case b.limit > 0 && b.n > b.limit:
-		b.failed = errBodyTooLarge
-		return 0, b.failed
-	case errors.Is(err, io.EOF):
-		b.done = true
-		dropHopByHop(b.trailer)
-		if !b.deadline.IsZero() {
-			b.door.readDeadline(time.Time{})
-		}
-		return n, io.EOF
-	case isTimeout(err) && b.unwanted && (b.deadline.IsZero() || time.Now().Before(b.deadline)):
-		b.failed = errBodyUnwanted
-	case isTimeout(err):
-		b.failed = errBodySlow
-	case err != nil:
-		b.failed = fmt.Errorf("%w: %w", errBodyBroken, err)
-	}
-	return n, b.failed
-}
-
-// Close does nothing: another attempt may still need the body.
-func (b *requestBody) Close() error { return nil }
-
-// untouched reports whether all of the body is still there to be sent.
-func (b *requestBody) untouched() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return !b.touched || b.src == http.NoBody
-}
-
-// finished reports whether nothing of the body is left on the connection.
-func (b *requestBody) finished() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.done
-}
-
-// failure returns why the body ended early, nil if it did not.
-func (b *requestBody) failure() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.failed
-}
-
-// timedOut reports whether a read was ended by a deadline.
-func (b *requestBody) timedOut() bool {
-	failed := b.failure()
-	return errors.Is(failed, errBodySlow) || errors.Is(failed, errBodyUnwanted)
-}
-
-// ask lets a body be read that the client holds back until it is asked.
-func (b *requestBody) ask() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.held = false
-	b.changed.Broadcast()
-}
-
-// want says that there is a connection for the body.
-func (b *requestBody) want() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.unwanted = false
-}
-
-// unwant ends a read that is under way: the backend that it was for is gone,
-// and the client, who may be slow to send more, can be told so at once.
-func (b *requestBody) unwant() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.detached || b.done {
+// stopPump ends the pump, if it runs.
+func (ex *exchange) stopPump(l *link) {
+	b := &ex.body
+	if !b.running {
 		return
 	}
-	b.unwanted = true
-	b.changed.Broadcast()
-	if b.reading {
-		b.door.readDeadline(longAgo)
+	b.running = false
+	select {
+	case <-b.ended:
+		return
+	default:
 	}
+	b.stopped.Store(true)
+	b.from.kick()
+	_ = l.out.conn.SetWriteDeadline(longAgo)
+	<-b.ended
+	b.from.unkick()
+	_ = l.out.conn.SetWriteDeadline(time.Time{})
+	l.out.by = time.Time{}
 }
 
-// detach ends all use of the client's connection and returns the number of
-// bytes that were read. What is left of the body is the door's, which must be
-// done with it by the deadline that is set here.
-func (b *requestBody) detach(linger time.Duration) int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.detached {
-		return b.n
+// bodyFailure says what it means that a client's body could not be read.
+func bodyFailure(err error) error {
+	switch {
+	case errors.Is(err, errBodyTooLarge):
+		return err
+	case isTimeout(err):
+		return errBodySlow
+	case errors.Is(err, http1.ErrMalformed), errors.Is(err, http1.ErrHeaderTooLarge):
+		return fmt.Errorf("%w: %w", errBodyBroken, err)
+	default:
+		return errClientGone
 	}
-	b.detached = true
-	b.changed.Broadcast()
-	if b.done {
-		return b.n
-	}
-	if b.reading && b.door.readDeadline(longAgo) {
-		for b.reading {
-			b.changed.Wait()
-		}
-	}
-	b.door.readDeadline(time.Now().Add(linger))
-	return b.n
 }

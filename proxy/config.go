@@ -31,6 +31,9 @@ type Config struct {
 	// version, the image and the container.
 	ServedBy bool `toml:"served_by"`
 
+	// Via adds a Via field to requests and answers.
+	Via bool `toml:"via"`
+
 	// Attempts is how often a request is sent at most, each time to a backend
 	// that it was not sent to before.
 	Attempts int `toml:"attempts"`
@@ -43,19 +46,21 @@ type Config struct {
 type Limits struct {
 	Target int   `toml:"target"` // bytes of the request target; above it 414
 	Header int   `toml:"header"` // bytes of request line and fields; above it 431
+	Fields int   `toml:"fields"` // number of fields; above it 431
 	Body   int64 `toml:"body"`   // bytes of a request's body; above it 413; 0 for no limit
 }
 
 // Timeouts bound how long each part of a request may take. Zero is no bound,
 // where it is allowed.
 type Timeouts struct {
-	Header   time.Duration `toml:"header"`   // for a request's head to arrive
-	Idle     time.Duration `toml:"idle"`     // for the next request on a connection
-	Connect  time.Duration `toml:"connect"`  // for a connection to a backend
-	Response time.Duration `toml:"response"` // from the end of the request to the head of the answer; 0 for no bound
-	Stream   time.Duration `toml:"stream"`   // between two bytes of a body, in each direction; 0 for no bound
-	Tunnel   time.Duration `toml:"tunnel"`   // between two bytes of an upgraded connection; 0 for no bound
-	Shutdown time.Duration `toml:"shutdown"` // for what is in flight when divvy stops
+	Header    time.Duration `toml:"header"`     // for a request's head to arrive
+	Idle      time.Duration `toml:"idle"`       // for the next request on a connection
+	Connect   time.Duration `toml:"connect"`    // for a connection to a backend
+	Response  time.Duration `toml:"response"`   // from the end of the request to the head of the answer; 0 for no bound
+	Stream    time.Duration `toml:"stream"`     // between two bytes of a body, in each direction; 0 for no bound
+	HalfClose time.Duration `toml:"half_close"` // for the head of an answer to a client that has closed its side of the connection, and may be gone; 0 for no bound
+	Tunnel    time.Duration `toml:"tunnel"`     // between two bytes of an upgraded connection; 0 for no bound
+	Shutdown  time.Duration `toml:"shutdown"`   // for what is in flight when divvy stops
 }
 
 // DefaultConfig returns the configuration of a file that says nothing.
@@ -65,10 +70,10 @@ func DefaultConfig() Config {
 		TrustedProxies:  []string{},
 		RequestIDHeader: "X-Request-ID",
 		Attempts:        3,
-		Limits:          Limits{Target: 16 << 10, Header: 64 << 10},
+		Limits:          Limits{Target: 16 << 10, Header: 64 << 10, Fields: 128},
 		Timeouts: Timeouts{
 			Header: 10 * time.Second, Idle: 3 * time.Minute, Connect: 5 * time.Second,
-			Response: time.Minute, Stream: 5 * time.Minute, Tunnel: time.Hour, Shutdown: 30 * time.Second,
+			Response: time.Minute, Stream: 5 * time.Minute, HalfClose: 5 * time.Second, Tunnel: time.Hour, Shutdown: 30 * time.Second,
 		},
 	}
 }
@@ -98,6 +103,9 @@ func (c *Config) Validate() error {
 	if c.Limits.Header < 1<<10 || c.Limits.Header > 1<<20 {
 		bad("limits.header: %d is out of range: use 1024 to 1048576", c.Limits.Header)
 	}
+	if c.Limits.Fields < 8 || c.Limits.Fields > 10_000 {
+		bad("limits.fields: %d is out of range: use 8 to 10000", c.Limits.Fields)
+	}
 	if c.Limits.Body < 0 {
 		bad("limits.body: %d is negative: use a number of bytes, or 0 for no limit", c.Limits.Body)
 	}
@@ -108,7 +116,7 @@ func (c *Config) Validate() error {
 		optional bool
 	}{
 		{"header", t.Header, false}, {"idle", t.Idle, false}, {"connect", t.Connect, false}, {"shutdown", t.Shutdown, false},
-		{"response", t.Response, true}, {"stream", t.Stream, true}, {"tunnel", t.Tunnel, true},
+		{"response", t.Response, true}, {"stream", t.Stream, true}, {"half_close", t.HalfClose, true}, {"tunnel", t.Tunnel, true},
 	} {
 		switch {
 		case d.value < 0:

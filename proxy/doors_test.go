@@ -14,7 +14,7 @@ var doors = []struct {
 	open func(*harness)
 	wire bool // it speaks HTTP/1.1, so that a test can write the bytes itself
 }{
-	{"nethttp", openServer, true},
+	{"http1", openServer, true},
 	{"h2c", openHTTP2, false},
 }
 
@@ -44,7 +44,7 @@ func overTheWire(t *testing.T, test func(t *testing.T, door *harness)) {
 	}
 }
 
-// openServer is the door of net/http: what runs in production.
+// openServer is what runs in production.
 func openServer(h *harness) {
 	s := &Server{Proxy: h.proxy, Log: h.proxy.Log}
 	h.server = s
@@ -79,7 +79,13 @@ func openHTTP2(h *harness) {
 	l := must(net.Listen("tcp", "127.0.0.1:0"))(h.t)
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
-	counted := &connHandler{handler: h.proxy.Handler(), busy: new(busy)}
+	var handlers sync.WaitGroup
+	door := h.proxy.Handler()
+	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handlers.Add(1)
+		defer handlers.Done()
+		door.ServeHTTP(w, r)
+	})
 	s := &http.Server{Handler: counted, Protocols: &protocols, DisableGeneralOptionsHandler: true}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
@@ -91,7 +97,7 @@ func openHTTP2(h *harness) {
 		defer cancel()
 		_ = s.Shutdown(ctx)
 		s.Close()
-		counted.busy.wait(lastWords)
+		handlers.Wait()
 		receive(h.t, ended)
 	})
 }

@@ -1,150 +1,173 @@
 package proxy
 
 import (
-	"bufio"
-	"io"
-	"net"
-	"net/http"
 	"net/netip"
-	"strings"
 	"time"
+	"unsafe"
 
 	"divvy/backends"
 	"divvy/metrics"
+	"divvy/proxy/http1"
 	"divvy/router"
 )
 
-// A door is the way back to the client. Each protocol has one. Its methods are
-// called from the goroutine of the exchange only, but for inform.
+// A door is the way back to a client. Each protocol has one. Its methods are
+// called from the goroutine of the exchange.
 type door interface {
-	// inform sends an informational answer (1xx). It may be called while the
-	// request's body is read, from another goroutine, and never after begin.
-	inform(status int, h http.Header)
+	// inform sends an informational answer (1xx), given as a status line and
+	// fields. It is not called after begin.
+	inform(head []byte) error
 
-	// proceed asks a client for the body that waits to be asked (RFC 9110
-	// section 10.1.1), unless inform did. It may be called from any goroutine.
-	proceed()
+	// proceed asks the client for the body that it holds back until it is asked
+	// (RFC 9110 section 10.1.1).
+	proceed() error
 
-	// begin sends the head of the answer. The door owns h from then on.
-	begin(status int, h http.Header) error
+	// begin sends the head of an answer: a status line and fields, without what
+	// says where the body ends, which is the door's concern. The door may
+	// append to head until the exchange ends, and may hold it back until flush.
+	begin(status int, head []byte, body http1.Body) error
 
-	// Write and flush send the body.
-	io.Writer
+	// takesChunks reports whether chunks can be passed on as they come, by
+	// pass. It is asked after begin.
+	takesChunks() bool
+
+	// Write sends data of the body, pass chunks of it. Both may hold small
+	// things back until flush, and do not keep p.
+	Write(p []byte) (int, error)
+	pass(chunks []byte) error
 	flush() error
 
-	// trailer sends fields after the body. The answer ends when the exchange
-	// does.
-	trailer(h http.Header)
+	// raw returns where data can be spliced to, nil for nowhere. What was held
+	// back has been sent then.
+	raw() (*inlet, error)
 
-	// hijack gives the connection away, after which nothing else works. What
-	// the client has sent already is in the reader.
-	hijack() (net.Conn, *bufio.Reader, error)
+	// end ends the answer. trailer has the fields after the body, nil for none;
+	// closed says that the end has been passed already.
+	end(trailer *http1.Fields, closed bool) error
 
-	// readDeadline and writeDeadline bound reads and writes, those under way
-	// too, until the exchange ends; zero is no bound. readDeadline reports
-	// whether it could.
-	readDeadline(time.Time) bool
-	writeDeadline(time.Time)
+	// hijack gives the client's connection away, after which nothing else works.
+	hijack() (*clientConn, error)
 
-	// closeAfter makes this the last exchange of its connection, if the
-	// protocol has one at a time. It is called before begin.
-	closeAfter()
+	// mayTake bounds the time that the client may take for what is written from
+	// now on; zero is no bound.
+	mayTake(limit time.Duration)
+
+	// gone reports whether the client is known to have left.
+	gone() bool
+
+	// waiting says whether the exchange waits for a backend from now on, so
+	// that the door looks after the client meanwhile, and pulls the leash when
+	// it has left.
+	waiting(bool)
 }
 
 // exchange is one request and what became of it, the same through every door.
-// It belongs to one goroutine.
+// It belongs to one goroutine, but for what the pump sends of the body.
+//
+// Exchanges are used again and again: nothing of one may be kept after it has
+// ended, strings included.
 type exchange struct {
-	world *world // the table, the counters and the configuration, for the whole of it
-	door  door
-	req   *http.Request
-	body  *requestBody
+	state
 
-	peer    netip.Addr // who is connected
-	trusted bool       // the peer is a trusted proxy
-	client  netip.Addr // who the request comes from
-	scheme  string     // as the client sees it
-	target  string     // the request target as the origin gets it
+	proxy     *Proxy
+	req       http1.Request
+	res       http1.Response
+	body      requestBody
+	chunked   http1.Chunked // the answer's
+	upload    splicer
+	download  splicer
+	flushNow  func() // ex.flushWaiting, bound once
+	path      []byte // memory for a path that has to be decoded
+	id        [32]byte
+	outgoing  []byte // the request as the origin gets it
+	answering []byte // memory for the head of the answer
+	tried     []*backends.Backend
+}
+
+// state is the part of an exchange that begins as zero each time.
+type state struct {
+	world  *world // the table, the counters and the configuration, for the whole of it
+	door   door
+	leash  *leash
+	client *inlet // where the request comes from
+	memory []byte // what the head of the request stands in
+
+	proto    string     // as in a request line
+	peer     netip.Addr // who is connected
+	peerText string     // the same in words
+	secure   bool       // over TLS
+	trusted  bool       // the peer is a trusted proxy
+	addr     netip.Addr // who the request comes from
+	scheme   string     // as the client sees it
 
 	service  *router.Service
 	random   uint64
 	decision router.Decision
 	meter    *metrics.Meter
-	tried    []*backends.Backend
 
-	abort  func(error) // ends the attempt that is under way
-	begun  bool        // the head of an answer was sent
-	cut    bool        // the answer is incomplete, and must not look complete
-	takeBy time.Time   // when the client must have taken what was written
-	cause  error
-	record metrics.Observation
+	headLength int // of the answer
+
+	arrived  bool // something may have arrived at the backend that is tried
+	answered bool // something came back from it
+	begun    bool // the head of an answer was sent
+	cut      bool // the answer is incomplete, and must not look complete
+	last     bool // the connection cannot be used after this exchange
+	cause    error
+	record   metrics.Observation
 }
 
-// Header, Cookie, Query and Client are what a decision may read.
-func (ex *exchange) Header(name string) string {
-	if strings.EqualFold(name, "Host") {
-		return ex.req.Host
+// exchange returns one for a request from client through door. The request is
+// still to be read.
+func (p *Proxy) exchange(d door, client *inlet, l *leash) *exchange {
+	ex, ok := p.exchanges.Get().(*exchange)
+	if !ok {
+		ex = &exchange{proxy: p}
+		ex.flushNow = ex.flushWaiting
 	}
-	return ex.req.Header.Get(name)
+	ex.world = p.world.Load()
+	ex.door, ex.client, ex.leash = d, client, l
+	limits := &ex.world.config.Limits
+	ex.req.Limits = http1.Limits{Target: limits.Target, Fields: limits.Fields, Head: limits.Header}
+	return ex
 }
 
-// Cookie returns a cookie's value, "" if the request has none of this name or
-// more than one: of two it is unknown which the server meant.
-func (ex *exchange) Cookie(name string) string {
-	value, n := "", 0
-	for _, line := range ex.req.Header["Cookie"] {
-		for part := range strings.SplitSeq(line, ";") {
-			if k, v, ok := strings.Cut(strings.TrimSpace(part), "="); ok && k == name {
-				value = strings.Trim(v, `"`)
-				n++
-			}
+// keepScratch is how much memory an exchange keeps for the next one.
+const keepScratch = 16 << 10
+
+// recycle makes an exchange that has ended ready for another request.
+func (p *Proxy) recycle(ex *exchange) {
+	ex.req.Reset()
+	ex.res.Reset()
+	scratch := func(b []byte) []byte {
+		if cap(b) > keepScratch {
+			return nil
 		}
+		return b[:0]
 	}
-	if n != 1 {
-		return ""
-	}
-	return value
+	ex.outgoing, ex.answering, ex.path = scratch(ex.outgoing), scratch(ex.answering), scratch(ex.path)
+	clear(ex.tried)
+	ex.tried = ex.tried[:0]
+	ex.state = state{}
+	p.exchanges.Put(ex)
 }
 
-// Query returns the first value of a parameter of the request's target.
-func (ex *exchange) Query(name string) string {
-	if ex.req.URL.RawQuery == "" {
-		return ""
-	}
-	return ex.req.URL.Query().Get(name)
-}
-
-// Client returns the address of the client.
-func (ex *exchange) Client() netip.Addr { return ex.client }
-
-// gone reports whether the client has given up. net/http also ends the context
-// of a request after a read of its body ran into a deadline.
-func (ex *exchange) gone() bool { return ex.req.Context().Err() != nil && !ex.body.timedOut() }
+// view returns b as a string without copying it: valid as long as b is.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // begin sends the head of an answer.
-func (ex *exchange) begin(status int, h http.Header) error {
+func (ex *exchange) begin(status int, head []byte, body http1.Body) error {
 	ex.begun = true
 	ex.record.Status = status
-	if !ex.body.finished() {
+	if !ex.body.done.Load() {
 		// What is left of the body could be taken for the next request.
-		ex.door.closeAfter()
+		ex.last = true
 	}
-	ex.mayTake()
-	return ex.door.begin(status, h)
+	ex.door.mayTake(ex.world.config.Timeouts.Stream)
+	return ex.door.begin(status, head, body)
 }
 
-// mayTake gives the client until timeouts.stream from now to take what is
-// written next. A deadline is moved only when a quarter of its time has
-// passed.
-func (ex *exchange) mayTake() {
-	limit := ex.world.config.Timeouts.Stream
-	if limit == 0 {
-		return
-	}
-	if now := time.Now(); ex.takeBy.Sub(now) < limit*3/4 {
-		ex.takeBy = now.Add(limit)
-		ex.door.writeDeadline(ex.takeBy)
-	}
-}
+// gone reports whether the client has given up.
+func (ex *exchange) gone() bool { return ex.door.gone() }
 
 // fail remembers why the exchange did not work.
 func (ex *exchange) fail(err error) {

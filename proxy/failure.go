@@ -8,31 +8,34 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"syscall"
+
+	"divvy/proxy/http1"
 )
 
 // What can be wrong with a request, or with us.
 var (
-	errTargetTooLong = errors.New("the request target is longer than limits.target")
-	errBodyTooLarge  = errors.New("the body is larger than limits.body")
-	errBodySlow      = errors.New("the client stopped sending the body")
-	errBodyBroken    = errors.New("reading the client's body")
-	errBodyUnwanted  = errors.New("the backend closed the connection before it had all of the request")
-	errBodySpent     = errors.New("the connection went stale when a part of the body had been sent")
-	errClientGone    = errors.New("the client went away")
-	errTarget        = errors.New("the request target is none that can be passed on")
-	errMethod        = errors.New("the method is not served here")
-	errNoHost        = errors.New("the request names no host")
-	errNoService     = errors.New("no service answers to this host and path")
-	errMisdirected   = errors.New("no service answers to this host on this connection")
-	errNotYet        = errors.New("no service answers to this host and path, and not all are known yet: Docker was not reached so far")
-	errNoVersion     = errors.New("no version with weight has a usable backend")
-	errNoBackend     = errors.New("every usable backend was tried")
-	errBug           = errors.New("a bug in divvy")
-	errUpgrade       = errors.New("the backend switched to another protocol than was asked for")
-	errTunnelIdle    = errors.New("nothing moved for the time of timeouts.tunnel")
-	errUpgradeEarly  = errors.New("the backend switched protocols before it had all of the request")
+	errHeadSlow     = errors.New("the head of the request took longer than timeouts.header")
+	errBodyTooLarge = errors.New("the body is larger than limits.body")
+	errBodySlow     = errors.New("the client stopped sending the body")
+	errBodyBroken   = errors.New("reading the client's body")
+	errBodyUntaken  = fmt.Errorf("the backend stopped taking the body of the request: %w", context.DeadlineExceeded)
+	errBodyUnwanted = errors.New("the backend closed the connection before it had all of the request")
+	errClientGone   = errors.New("the client went away")
+	errExpectation  = errors.New("the request expects something other than 100-continue")
+	errMethod       = errors.New("the method is not served here")
+	errNoHost       = errors.New("the request names no host")
+	errNoService    = errors.New("no service answers to this host and path")
+	errMisdirected  = errors.New("no service answers to this host on this connection")
+	errNotYet       = errors.New("no service answers to this host and path, and not all are known yet: Docker was not reached so far")
+	errAnswer       = errors.New("the answer is none")
+	errNoAnswer     = errors.New("it closed the connection without an answer")
+	errNoVersion    = errors.New("no version with weight has a usable backend")
+	errNoBackend    = errors.New("every usable backend was tried")
+	errBug          = errors.New("a bug in divvy")
+	errUpgrade      = errors.New("the backend switched to another protocol than was asked for")
+	errTunnelIdle   = errors.New("nothing moved for the time of timeouts.tunnel")
+	errUpgradeEarly = errors.New("the backend switched protocols before it had all of the request")
 )
 
 // statusClientClosed is what is recorded when the client was gone before an
@@ -45,24 +48,32 @@ func (ex *exchange) status(err error) int {
 	switch {
 	case errors.Is(err, errBug):
 		return http.StatusInternalServerError
-	case errors.Is(err, errTargetTooLong):
+	case errors.Is(err, errAnswer):
+		return http.StatusBadGateway
+	case errors.Is(err, http1.ErrTargetTooLong):
 		return http.StatusRequestURITooLong
+	case errors.Is(err, http1.ErrHeaderTooLarge):
+		return http.StatusRequestHeaderFieldsTooLarge
+	case errors.Is(err, http1.ErrVersion):
+		return http.StatusHTTPVersionNotSupported
+	case errors.Is(err, http1.ErrUnsupportedCoding):
+		return http.StatusNotImplemented
 	case errors.Is(err, errBodyTooLarge):
 		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, errBodySlow):
+	case errors.Is(err, errBodySlow), errors.Is(err, errHeadSlow):
 		return http.StatusRequestTimeout
 	case errors.Is(err, errMethod):
 		return http.StatusMethodNotAllowed
-	case errors.Is(err, errNoHost), errors.Is(err, errTarget):
+	case errors.Is(err, errExpectation):
+		return http.StatusExpectationFailed
+	case errors.Is(err, errNoHost), errors.Is(err, http1.ErrMalformed):
 		return http.StatusBadRequest
 	case errors.Is(err, errNoService):
 		return http.StatusNotFound
 	case errors.Is(err, errMisdirected):
 		return http.StatusMisdirectedRequest
-	case ex.gone():
+	case errors.Is(err, errClientGone), ex.gone():
 		return statusClientClosed
-	case errors.Is(err, errBodyBroken):
-		return http.StatusBadRequest
 	case errors.Is(err, errNotYet), errors.Is(err, errNoVersion), errors.Is(err, errNoBackend):
 		return http.StatusServiceUnavailable
 	case isDial(err) && !isTimeout(err):
@@ -91,6 +102,14 @@ func hint(status int) string {
 		return "The request target is too long."
 	case http.StatusMisdirectedRequest:
 		return "This host is not served on this connection."
+	case http.StatusExpectationFailed:
+		return "The request expects what is not done here."
+	case http.StatusRequestHeaderFieldsTooLarge:
+		return "The head of the request is too large."
+	case http.StatusNotImplemented:
+		return "The transfer coding is not supported."
+	case http.StatusHTTPVersionNotSupported:
+		return "The version of HTTP is not supported."
 	case http.StatusServiceUnavailable:
 		return "The service cannot answer right now."
 	case http.StatusGatewayTimeout:
@@ -119,18 +138,20 @@ func (p *Proxy) refuse(ex *exchange, err error) {
 	}
 	ex.fail(err)
 	text := fmt.Sprintf("%d %s\n%s\nrequest %s\n", status, http.StatusText(status), hint(status), ex.record.RequestID)
-	h := http.Header{
-		"Content-Type":           {"text/plain; charset=utf-8"},
-		"Content-Length":         {strconv.Itoa(len(text))},
-		"Cache-Control":          {"no-store"},
-		"X-Content-Type-Options": {"nosniff"},
-	}
+	head := http1.AppendStatusLine(ex.answering[:0], status, http.StatusText(status))
+	head = append(head, "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"...)
 	if status == http.StatusMethodNotAllowed {
-		h["Allow"] = []string{"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
+		head = append(head, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"...)
 	}
-	if ex.begin(status, h) == nil && ex.req.Method != http.MethodHead {
+	head = p.date.append(head)
+	body := http1.Body{Framing: http1.Length, Length: int64(len(text))}
+	if string(ex.req.Method) == http.MethodHead {
+		text, body.Framing = "", http1.Announced
+	}
+	if ex.begin(status, head, body) == nil {
 		n, _ := io.WriteString(ex.door, text) // whether it arrives is the client's concern
 		ex.record.ResponseBytes = int64(n)
+		_ = ex.door.end(nil, false)
 	}
 }
 

@@ -1,10 +1,12 @@
 package proxy
 
 import (
-	"net/http"
+	"bytes"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"divvy/proxy/http1"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -12,14 +14,17 @@ import (
 // whoIsThere finds the client's address and scheme: the peer's, or what the
 // trusted proxies between it and us say.
 func (ex *exchange) whoIsThere() {
-	ex.client = ex.peer
+	ex.addr, ex.scheme = ex.peer, "http"
+	if ex.secure {
+		ex.scheme = "https"
+	}
 	ex.trusted = isIn(ex.world.trusted, ex.peer)
 	if !ex.trusted {
 		return
 	}
 	// From our end: each hop was described by the one after it, so it can be
 	// believed as long as all after it are trusted.
-	for _, h := range slices.Backward(hops(ex.req.Header)) {
+	for _, h := range slices.Backward(hops(&ex.req.Fields)) {
 		if proto := strings.ToLower(h.proto); proto == "http" || proto == "https" {
 			ex.scheme = proto
 		}
@@ -27,7 +32,7 @@ func (ex *exchange) whoIsThere() {
 		if !ok {
 			return
 		}
-		ex.client = a
+		ex.addr = a
 		if !isIn(ex.world.trusted, a) {
 			return
 		}
@@ -39,11 +44,11 @@ type hop struct{ node, proto string }
 
 // hops returns what the proxies before us say, the farthest first, by
 // X-Forwarded-For or, without it, by Forwarded.
-func hops(h http.Header) []hop {
-	protos := elements(h["X-Forwarded-Proto"])
-	nodes := elements(h["X-Forwarded-For"])
+func hops(f *http1.Fields) []hop {
+	protos := elements(values(f, "X-Forwarded-Proto"))
+	nodes := elements(values(f, "X-Forwarded-For"))
 	if len(nodes) == 0 {
-		if lines := h["Forwarded"]; len(lines) > 0 {
+		if lines := values(f, "Forwarded"); len(lines) > 0 {
 			return readForwarded(lines)
 		}
 		nodes = []string{""} // the protocol counts nevertheless
@@ -151,72 +156,116 @@ func parseNode(s string) (netip.Addr, bool) {
 // IPv4 as such, and without a zone, which no network contains.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// setForwarded sets the fields that tell the origin about the client. What a
-// peer says that is not trusted is dropped, not passed on.
-func (ex *exchange) setForwarded(h http.Header) {
-	ex.dropClaims(h)
-	peer := "unknown"
-	if ex.peer.IsValid() {
-		peer = ex.peer.String()
+// values returns copies of the values of a field.
+func values(f *http1.Fields, name string) (lines []string) {
+	for v := range f.Values(name) {
+		lines = append(lines, string(v))
 	}
-	element := "for=" + forwardedNode(ex.peer)
-	if ex.req.Host != "" {
-		element += ";host=" + quoted(ex.req.Host)
-		h["X-Forwarded-Host"] = []string{ex.req.Host}
-	}
-	element += ";proto=" + ex.scheme
-	h["X-Forwarded-Proto"] = []string{ex.scheme}
+	return lines
+}
+
+// appendForwarded appends the fields that tell the origin about the client.
+// What a peer says that is not trusted is dropped, not passed on.
+func (ex *exchange) appendForwarded(dst []byte) []byte {
+	f, host := &ex.req.Fields, ex.record.Host
+	own := f
 	if !ex.trusted {
-		h["X-Forwarded-For"] = []string{peer}
-		h["Forwarded"] = []string{element}
-		return
+		own = nil
 	}
-	// Taken from the request, where no Connection field can have removed them.
-	in := ex.req.Header
-	h["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(in["X-Forwarded-For"]), peer), ", ")}
-	h["Forwarded"] = []string{strings.Join(append(slices.Clone(in["Forwarded"]), element), ", ")}
-	if in.Get("X-Forwarded-Host") != "" {
-		h["X-Forwarded-Host"] = slices.Clone(in["X-Forwarded-Host"])
+	dst = appendList(dst, "X-Forwarded-For", own)
+	dst = append(append(dst, ex.peerText...), "\r\n"...)
+	dst = appendList(dst, "Forwarded", own)
+	dst = append(dst, "for="...)
+	if ex.peer.Is6() {
+		dst = append(append(append(dst, `"[`...), ex.peerText...), `]"`...)
+	} else {
+		dst = append(dst, ex.peerText...)
 	}
+	if host != "" {
+		dst = appendQuoted(append(dst, ";host="...), host)
+	}
+	dst = append(append(append(dst, ";proto="...), ex.scheme...), "\r\n"...)
+	dst = http1.AppendField(dst, "X-Forwarded-Proto", ex.scheme)
+	theirs := 0
+	if ex.trusted {
+		for v := range f.Values("X-Forwarded-Host") {
+			dst = http1.AppendFieldBytes(dst, "X-Forwarded-Host", v)
+			theirs++
+		}
+	}
+	if theirs == 0 && host != "" {
+		dst = http1.AppendField(dst, "X-Forwarded-Host", host)
+	}
+	return dst
+}
+
+// appendList appends the beginning of a field, and what the field has in f so
+// far; nil is none. They are taken from the request as it came, where no
+// Connection field can have removed them.
+func appendList(dst []byte, name string, f *http1.Fields) []byte {
+	dst = append(append(dst, name...), ": "...)
+	if f == nil {
+		return dst
+	}
+	for v := range f.Values(name) {
+		dst = append(append(dst, v...), ", "...)
+	}
+	return dst
 }
 
 // dropClaims removes what an untrusted peer says about where the request came
-// from and, from any peer, what would look like it to an application behind an
-// interface in the manner of CGI, for which dash and underscore are the same.
-func (ex *exchange) dropClaims(h http.Header) {
-	id := http.CanonicalHeaderKey(ex.world.config.RequestIDHeader)
-	for name := range h {
-		dashed := name
-		if strings.IndexByte(name, '_') >= 0 {
-			dashed = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
-		}
-		isClaim := dashed == "Forwarded" || dashed == "X-Real-Ip" || dashed == id || strings.HasPrefix(dashed, "X-Forwarded-")
-		if isClaim && (dashed != name || !ex.trusted) {
-			delete(h, name)
+// from, what is written anew and, from any peer, what would look like it to an
+// application behind an interface in the manner of CGI, for which dash and
+// underscore are the same.
+func (ex *exchange) dropClaims() {
+	f := &ex.req.Fields
+	for i := range f.Len() {
+		name := f.Name(i)
+		if underscored := bytes.IndexByte(name, '_') >= 0; ex.isClaim(name, underscored) {
+			f.OmitAt(i)
 		}
 	}
 }
 
-// forwardedNode returns an address as RFC 7239 section 6 writes it.
-func forwardedNode(a netip.Addr) string {
+// isClaim reports whether a field with this name is not to be passed on as it
+// came.
+func (ex *exchange) isClaim(name []byte, underscored bool) bool {
+	is := func(known string) bool { return len(name) == len(known) && sameDashed(name, known) }
+	const prefix = "X-Forwarded-"
 	switch {
-	case !a.IsValid():
-		return "unknown"
-	case a.Is6():
-		return `"[` + a.String() + `]"`
-	default:
-		return a.String()
+	case is(ex.world.config.RequestIDHeader), is("Forwarded"), is("X-Forwarded-For"), is("X-Forwarded-Host"), is("X-Forwarded-Proto"):
+		return true // ours replaces it
+	case len(name) > len(prefix) && sameDashed(name[:len(prefix)], prefix), is("X-Real-IP"):
+		return !ex.trusted || underscored
 	}
+	return false
 }
 
-// quoted returns a host as a token or, where it is none, as a quoted string. A
-// host may have commas and semicolons (RFC 3986 section 3.2.2), with which a
-// client could add elements of its own.
-func quoted(host string) string {
-	if strings.IndexFunc(host, func(r rune) bool { return !httpguts.IsTokenRune(r) }) < 0 {
-		return host
+// sameDashed reports whether two names of the same length are the same but for
+// the case of letters and for dashes that are underscores in the first.
+func sameDashed(name []byte, known string) bool {
+	for i, c := range name {
+		if c == '_' {
+			c = '-'
+		}
+		k := known[i]
+		if c != k && (c|0x20 != k|0x20 || k|0x20 < 'a' || k|0x20 > 'z') {
+			return false
+		}
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(host) + `"`
+	return true
+}
+
+// appendQuoted appends a host as a token or, where it is none, as a quoted
+// string. A host may have colons and brackets.
+func appendQuoted(dst []byte, host string) []byte {
+	for _, r := range host {
+		if !httpguts.IsTokenRune(r) {
+			dst = append(append(dst, '"'), host...) // which has no quotes and backslashes
+			return append(dst, '"')
+		}
+	}
+	return append(dst, host...)
 }
 
 func isIn(networks []netip.Prefix, a netip.Addr) bool {

@@ -63,7 +63,7 @@ func TestNothingIsAddedThatTheClientDidNotSay(t *testing.T) {
 		for line := range strings.SplitSeq(strings.TrimSuffix(head, "\r\n\r\n"), "\r\n") {
 			name, _, _ := strings.Cut(line, ":")
 			switch name {
-			case "GET / HTTP/1.1", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Request-Id":
+			case "GET / HTTP/1.1", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Request-ID":
 			case "Host":
 				if line != "Host: ShOp.TeSt:8080" {
 					t.Errorf("got %q", line)

@@ -1,144 +1,209 @@
 package proxy
 
 import (
-	"bufio"
-	"crypto/tls"
-	"fmt"
-	"net"
+	"context"
+	"errors"
+	"io"
 	"net/http"
 	"net/netip"
-	"sync"
+	"strconv"
 	"time"
+
+	"divvy/proxy/http1"
 )
 
-// Handler is the door for everything that net/http and its relatives speak.
+// Handler is the door for everything that net/http and its relatives speak but
+// HTTP/1: what they deliver is written as HTTP/1.1 and read like any other
+// request, so that from there on nothing is different.
 func (p *Proxy) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ex := &exchange{
-			world: p.world.Load(), req: r, scheme: "http",
-			door: &handlerDoor{w: w, r: r, control: http.NewResponseController(w)},
-		}
+		d := &handlerDoor{w: w, r: r, control: http.NewResponseController(w)}
+		defer context.AfterFunc(r.Context(), func() { d.leash.pull(errClientGone) })()
+		d.inlet.memory, d.inlet.size, d.inlet.src = &p.memory, largeSize, d
+		ex := p.exchange(d, &d.inlet, &d.leash)
+		ex.record.Start = time.Now()
+		ex.proto, ex.secure = r.Proto, r.TLS != nil
 		if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 			ex.peer = plain(addr.Addr())
 		}
-		if r.TLS != nil {
-			ex.scheme = "https"
+		ex.peerText = peerText(ex.peer)
+		if _, err := ex.req.Parse(d.request()); err != nil {
+			p.reject(ex, err)
+		} else {
+			p.serve(ex)
 		}
-		p.serve(ex)
-		if ex.cut {
-			ex.door.(*handlerDoor).cut()
+		cut := ex.cut
+		d.inlet.in.skip(d.inlet.in.len())
+		d.inlet.in.release(&p.memory)
+		p.recycle(ex)
+		if cut {
+			panic(http.ErrAbortHandler) // what net/http has for this
 		}
 	})
 }
 
-// handlerDoor answers through an http.ResponseWriter.
+// handlerDoor answers through an http.ResponseWriter. As a source it delivers
+// the body of the request, in chunks if its length is not known.
 type handlerDoor struct {
+	inlet   inlet
+	leash   leash
 	w       http.ResponseWriter
 	r       *http.Request
 	control *http.ResponseController
-
-	mu    sync.Mutex // guards heads, and the fields below
-	begun bool
-	asked bool // the client has been asked for the body
-	last  bool // the connection ends after this answer
+	by      time.Time // the write deadline that is set
+	ended   bool      // the end of the body was delivered
+	rest    []byte    // what did not fit
 }
 
-func (d *handlerDoor) inform(status int, h http.Header) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.begun || d.asked && status == http.StatusContinue {
-		return
+// request returns the head of the request.
+func (d *handlerDoor) request() []byte {
+	r := d.r
+	dst := http1.AppendRequestLine(make([]byte, 0, 1024), r.Method, r.RequestURI)
+	dst = http1.AppendField(dst, "Host", r.Host)
+	for name, values := range r.Header {
+		switch name {
+		case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade":
+			continue
+		}
+		for _, v := range values {
+			dst = http1.AppendField(dst, name, v)
+		}
 	}
-	d.asked = d.asked || status == http.StatusContinue
-	copyHeader(d.w.Header(), h)
-	d.w.WriteHeader(status)
+	for name := range r.Trailer {
+		dst = http1.AppendField(dst, "Trailer", name)
+	}
+	body := http1.Body{Framing: http1.Length, Length: r.ContentLength}
+	switch {
+	case r.ContentLength < 0:
+		body.Framing = http1.Chunks
+	case r.ContentLength == 0 && r.Header["Content-Length"] == nil:
+		body.Framing = http1.None
+	}
+	return http1.AppendEnd(body.Append(dst))
+}
+
+// Read implements source.
+func (d *handlerDoor) Read(p []byte) (int, error) {
+	if d.r.ContentLength >= 0 {
+		return d.r.Body.Read(p)
+	}
+	if len(d.rest) > 0 {
+		n := copy(p, d.rest)
+		d.rest = d.rest[n:]
+		return n, nil
+	}
+	const framing = 16 // more than the size of a chunk and the ends of its lines have
+	if d.ended {
+		return 0, io.EOF
+	}
+	data := make([]byte, max(len(p)-framing, 1))
+	n, err := d.r.Body.Read(data)
+	chunk := http1.AppendChunk(make([]byte, 0, n+framing), data[:n])
+	if errors.Is(err, io.EOF) {
+		d.ended, err = true, nil
+		chunk = append(chunk, "0\r\n"...)
+		for name, values := range d.r.Trailer {
+			for _, v := range values {
+				chunk = http1.AppendField(chunk, name, v)
+			}
+		}
+		chunk = http1.AppendEnd(chunk)
+	}
+	n = copy(p, chunk)
+	d.rest = chunk[n:]
+	return n, err
+}
+
+// SetReadDeadline implements source.
+func (d *handlerDoor) SetReadDeadline(t time.Time) error { return d.control.SetReadDeadline(t) }
+
+func (d *handlerDoor) inform(head []byte) error {
+	res, err := d.header(head)
+	if err != nil {
+		return err
+	}
+	d.w.WriteHeader(res.Status)
 	clear(d.w.Header())
+	return nil
 }
 
-// proceed does what net/http would do when the body is first read, which could
-// be while another goroutine sends an informational answer. HTTP/2 takes care
-// of that.
-func (d *handlerDoor) proceed() {
-	if d.r.ProtoMajor != 1 {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.begun && !d.asked {
-		d.asked = true
-		d.w.WriteHeader(http.StatusContinue)
-	}
-}
+// proceed has nothing to do: a client is asked when its body is first read.
+func (d *handlerDoor) proceed() error { return nil }
 
-func (d *handlerDoor) begin(status int, h http.Header) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.begun = true
-	copyHeader(d.w.Header(), h)
-	if d.last {
-		d.w.Header().Set("Connection", "close")
+func (d *handlerDoor) begin(status int, head []byte, body http1.Body) error {
+	if _, err := d.header(head); err != nil {
+		return err
+	}
+	h := d.w.Header()
+	if body.Framing == http1.Length || body.Framing == http1.Announced {
+		h["Content-Length"] = []string{strconv.FormatInt(body.Length, 10)}
 	}
 	if _, typed := h["Content-Type"]; !typed {
-		d.w.Header()["Content-Type"] = nil // no guessing
+		h["Content-Type"] = nil // no guessing
 	}
 	d.w.WriteHeader(status)
 	return nil
 }
 
+// header takes over the fields of a head. Those that say something about the
+// connection have no meaning in newer protocols (RFC 9113 section 8.2.2).
+func (d *handlerDoor) header(head []byte) (*http1.Response, error) {
+	res := &http1.Response{Limits: answerLimits}
+	res.Limits.Head *= 2 // what was added to it must not be refused
+	res.Limits.Fields *= 2
+	if _, err := res.Parse(http1.AppendEnd(head), nil); err != nil {
+		return nil, err
+	}
+	h := d.w.Header()
+	for name, value := range res.All() {
+		switch key := http.CanonicalHeaderKey(string(name)); key {
+		case "Connection", "Upgrade":
+		default:
+			h[key] = append(h[key], string(value))
+		}
+	}
+	return res, nil
+}
+
+func (d *handlerDoor) takesChunks() bool           { return false }
+func (d *handlerDoor) pass([]byte) error           { panic("not asked for") }
 func (d *handlerDoor) Write(b []byte) (int, error) { return d.w.Write(b) }
 func (d *handlerDoor) flush() error                { return d.control.Flush() }
+func (d *handlerDoor) raw() (*inlet, error)        { return nil, nil }
 
-// trailer sends fields after the body. net/http gives a short body a length,
-// after which no fields can come, unless it is made to send the head before.
-func (d *handlerDoor) trailer(h http.Header) {
-	_ = d.control.Flush() // what is wrong shows when the exchange ends
-	for k, values := range h {
-		for _, v := range values {
-			d.w.Header().Add(http.TrailerPrefix+k, v)
+// end sends the trailers. net/http gives a short body a length, after which no
+// fields can come, unless it is made to send the head before.
+func (d *handlerDoor) end(trailer *http1.Fields, _ bool) error {
+	if trailer == nil || trailer.Len() == 0 {
+		return nil // it ends when the handler does
+	}
+	err := d.control.Flush()
+	for i := range trailer.Len() {
+		if !trailer.Omitted(i) {
+			d.w.Header().Add(http.TrailerPrefix+string(trailer.Name(i)), string(trailer.Value(i)))
 		}
 	}
+	return err
 }
 
-func (d *handlerDoor) hijack() (net.Conn, *bufio.Reader, error) {
-	conn, rw, err := d.control.Hijack()
-	if err != nil {
-		return nil, nil, fmt.Errorf("taking over the client's connection: %w", err)
+var errNoTunnel = errors.New("this version of HTTP cannot switch protocols")
+
+func (d *handlerDoor) hijack() (*clientConn, error) { return nil, errNoTunnel }
+
+// mayTake bounds writes. A connection that cannot have a deadline works without
+// one.
+func (d *handlerDoor) mayTake(limit time.Duration) {
+	if limit == 0 {
+		return
 	}
-	return conn, rw.Reader, nil // without the deadlines that it had
-}
-
-// A connection that cannot have a deadline works without one.
-func (d *handlerDoor) readDeadline(t time.Time) bool { return d.control.SetReadDeadline(t) == nil }
-func (d *handlerDoor) writeDeadline(t time.Time)     { _ = d.control.SetWriteDeadline(t) }
-
-// closeAfter leaves a connection of HTTP/2 open, where the rest of a body cannot
-// be taken for anything else.
-func (d *handlerDoor) closeAfter() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.last = d.r.ProtoMajor == 1
-}
-
-// cut ends the answer so that the client can see that it is incomplete.
-func (d *handlerDoor) cut() {
-	if d.r.ProtoMajor == 1 && !d.r.ProtoAtLeast(1, 1) {
-		// The end of the connection is the end of the answer there, so the
-		// connection has to break, below TLS if there is any.
-		if conn, _, err := d.control.Hijack(); err == nil {
-			if secure, ok := conn.(*tls.Conn); ok {
-				conn = secure.NetConn()
-			}
-			if tcp, ok := conn.(*net.TCPConn); ok {
-				_ = tcp.SetLinger(0)
-			}
-			conn.Close()
-		}
-	}
-	panic(http.ErrAbortHandler) // what net/http has for this
-}
-
-func copyHeader(dst, src http.Header) {
-	for k, v := range src {
-		dst[k] = append(dst[k], v...)
+	now := time.Now()
+	if left := d.by.Sub(now); left < limit || left > limit+limit/4 {
+		d.by = now.Add(limit + limit/4)
+		_ = d.control.SetWriteDeadline(d.by)
 	}
 }
+
+func (d *handlerDoor) gone() bool { return d.r.Context().Err() != nil }
+
+// waiting has nothing to do: the context tells when the client has left.
+func (d *handlerDoor) waiting(bool) {}

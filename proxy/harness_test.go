@@ -60,9 +60,10 @@ func newHarness(t testing.TB, open func(*harness)) *harness {
 	}
 	h.config.HTTP = "127.0.0.1:0"
 	h.config.Timeouts.Shutdown = 5 * time.Second
+	h.config.Timeouts.HalfClose = 50 * time.Millisecond
 	h.proxy = &Proxy{
 		Metrics: h.meters,
-		Sink:    metrics.Sinks{h.meters, sink(func(o *metrics.Observation) { h.seen <- *o })},
+		Sink:    metrics.Sinks{h.meters, sink(func(o *metrics.Observation) { h.seen <- o.Clone() })},
 		Log:     slog.New(slog.NewTextHandler(h.log, nil)),
 	}
 	h.publish()

@@ -51,7 +51,7 @@ func TestHintsDoNotMixWithTheAnswer(t *testing.T) {
 			}
 		}
 		// HTTP/1.0 has no such thing.
-		if got := door.exchange("GET / HTTP/1.0"); strings.Count(got, "Link") != 1 || !strings.HasPrefix(got, "HTTP/1.0 200") {
+		if got := door.exchange("GET / HTTP/1.0"); strings.Count(got, "Link") != 1 || !strings.HasPrefix(got, "HTTP/1.1 200") {
 			t.Errorf("got %q", got)
 		}
 	})

@@ -21,9 +21,11 @@ type Proxy struct {
 	// Log receives what needs a person's attention; requests go to Sink.
 	Log *slog.Logger
 
-	world   atomic.Pointer[world]
-	buffers sync.Pool // of *[copySize]byte
-	tunnels tunnels
+	world     atomic.Pointer[world]
+	memory    memory
+	pipes     pipes
+	exchanges sync.Pool // of *exchange
+	date      date
 }
 
 // world is all that a request depends on. It is immutable, and a request loads
@@ -64,14 +66,4 @@ func (w *world) meter(s *router.Service, d router.Decision) *metrics.Meter {
 		return w.none[s.Index]
 	}
 	return w.meters[s.Index][d.Version.Index]
-}
-
-// copySize is the size of the buffers that bodies pass through.
-const copySize = 32 << 10
-
-func (p *Proxy) buffer() *[copySize]byte {
-	if b, ok := p.buffers.Get().(*[copySize]byte); ok {
-		return b
-	}
-	return new([copySize]byte)
 }

@@ -1,21 +1,18 @@
 package proxy
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 )
 
-// newRequestID returns 128 random bits in hexadecimal, which is also the form
+// writeRequestID writes 128 random bits in hexadecimal, which is also the form
 // of a W3C trace identifier.
-func newRequestID() string {
+func writeRequestID(id *[32]byte) {
 	var b [16]byte
-	for i := range 2 {
-		r := rand.Uint64()
-		for j := range 8 {
-			b[i*8+j] = byte(r >> (8 * j))
-		}
-	}
-	return hex.EncodeToString(b[:])
+	binary.LittleEndian.PutUint64(b[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(b[8:], rand.Uint64())
+	hex.Encode(id[:], b[:])
 }
 
 // validRequestID reports whether an identifier from outside can stand in logs

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -79,7 +78,7 @@ func TestABackendThatRefusesLeavesTheRotation(t *testing.T) {
 func TestOnlyWhatMayBeRepeatedIs(t *testing.T) {
 	f := func(method, body string, want int32) {
 		t.Helper()
-		t.Run(method+" "+body, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s of %d bytes", method, len(body)), func(t *testing.T) {
 			throughEveryDoor(t, func(t *testing.T, door *harness) {
 				var arrived atomic.Int32
 				for range 3 {
@@ -109,9 +108,10 @@ func TestOnlyWhatMayBeRepeatedIs(t *testing.T) {
 	f("POST", "", 1)
 	f("PATCH", "", 1)
 	f("BREW", "", 1)
-	f("PUT", "body", 1) // it is gone
+	f("PUT", "body", 3)
+	f("GET", "body", 3)
 	f("POST", "body", 1)
-	f("GET", "body", 1)
+	f("PUT", strings.Repeat("x", keepBody+1), 1) // it is gone
 }
 
 func TestEachAttemptGoesToAnotherBackend(t *testing.T) {
@@ -181,7 +181,7 @@ func (f *fragile) serve(c *wire) {
 func TestAStaleConnectionCostsNoErrorWhereThatIsSafe(t *testing.T) {
 	f := func(method, body string, want int, arrived int32) {
 		t.Helper()
-		t.Run(method+" "+body, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s of %d bytes", method, len(body)), func(t *testing.T) {
 			throughEveryDoor(t, func(t *testing.T, door *harness) {
 				backend := &fragile{}
 				door.raw("v1", backend.serve)
@@ -210,7 +210,8 @@ func TestAStaleConnectionCostsNoErrorWhereThatIsSafe(t *testing.T) {
 	f("DELETE", "", 200, 2)
 	f("POST", "", 502, 1)
 	f("PATCH", "", 502, 1)
-	f("PUT", "body", 502, 1) // it is gone
+	f("PUT", "body", 200, 2)
+	f("PUT", strings.Repeat("x", keepBody+1), 502, 1) // it is gone
 	f("POST", "body", 502, 1)
 }
 
@@ -252,19 +253,16 @@ func TestARequestOfWhichNothingWasWrittenIsSentAgain(t *testing.T) {
 			<-end // it does not care that nothing more can come
 		})
 		t.Cleanup(func() { close(end) }) // before the backend is stopped
-		opened := make(chan *conn, 3)
-		b := door.registry.Members("shop")[0].Pool.Acquire(nil)
-		transport := upstreamOf(b).transport
-		dial := transport.DialContext
-		transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := dial(ctx, network, addr)
-			opened <- c.(*conn)
-			return c, err
-		}
-		b.Release()
-
 		door.is(door.get("/"), 200, "")
-		_ = receive(t, opened).CloseWrite()
+		b := door.registry.Members("shop")[0].Pool.Acquire(nil)
+		u := door.proxy.upstreamOf(b)
+		b.Release()
+		eventually(t, "the connection is idle", func() bool {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			return len(u.idle) == 1
+		})
+		_ = u.idle[0].out.conn.(*net.TCPConn).CloseWrite()
 		door.is(door.post("/", "body"), 200, "body")
 		door.observed()
 		if o := door.observed(); o.Attempts != 1 || o.Err != "" || o.RequestBytes != 4 {

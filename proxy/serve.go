@@ -1,19 +1,19 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"runtime/debug"
 	"time"
 
+	"divvy/proxy/http1"
 	"divvy/router"
 )
 
-// serve answers one request and records it.
+// serve answers one request, whose head has been read, and records it.
 func (p *Proxy) serve(ex *exchange) {
-	ex.record.Start = time.Now()
-	ex.body = newRequestBody(ex)
+	ex.body.begin(ex)
 	defer p.observe(ex)
 	defer p.recover(ex)
 	p.identify(ex)
@@ -23,7 +23,7 @@ func (p *Proxy) serve(ex *exchange) {
 	}
 	p.decide(ex)
 	ex.meter.Begin()
-	defer func() { ex.meter.End() }() // a failover may have changed the meter
+	defer ex.endMeter()
 	if ex.decision.Version == nil {
 		p.refuse(ex, errNoVersion)
 		return
@@ -31,43 +31,68 @@ func (p *Proxy) serve(ex *exchange) {
 	p.forward(ex)
 }
 
+// endMeter ends the meter of the version that had the request last: a failover
+// may have changed it.
+func (ex *exchange) endMeter() { ex.meter.End() }
+
+// reject answers what could not be read as a request, and records it.
+func (p *Proxy) reject(ex *exchange, err error) {
+	ex.last = true
+	defer p.observe(ex)
+	defer p.recover(ex)
+	ex.identifier("")
+	ex.addr, ex.scheme = ex.peer, "http"
+	ex.record.Proto, ex.record.Scheme, ex.record.Client = ex.proto, ex.scheme, ex.addr
+	ex.body.done.Store(true) // it has no body that could be read
+	switch {
+	case errors.Is(err, http1.ErrTargetTooLong):
+		err = fmt.Errorf("%w: more than limits.target", err)
+	case errors.Is(err, http1.ErrHeaderTooLarge):
+		err = fmt.Errorf("%w: more than limits.header or limits.fields", err)
+	}
+	p.refuse(ex, err)
+}
+
 // identify finds out who sent the request, and names it.
 func (p *Proxy) identify(ex *exchange) {
 	ex.whoIsThere()
 	id := ""
 	if h := ex.world.config.RequestIDHeader; h != "" && ex.trusted {
-		id = ex.req.Header.Get(h)
+		id = view(ex.req.Get(h))
 	}
+	ex.identifier(id)
+	r, q := &ex.record, &ex.req
+	r.Method, r.Host, r.Target, r.Proto, r.Scheme = view(q.Method), view(q.Host), view(q.Target), ex.proto, ex.scheme
+	r.Client, r.UserAgent, r.Referer = ex.addr, view(q.Get("User-Agent")), view(q.Get("Referer"))
+}
+
+// identifier gives the request the identifier that it came with, if that is
+// one, or a new one.
+func (ex *exchange) identifier(id string) {
 	if !validRequestID(id) {
-		id = newRequestID()
+		writeRequestID(&ex.id)
+		id = view(ex.id[:])
 	}
-	r := &ex.record
-	r.RequestID = id
-	r.Method, r.Host, r.Target, r.Proto, r.Scheme = ex.req.Method, ex.req.Host, ex.req.RequestURI, ex.req.Proto, ex.scheme
-	r.Client, r.UserAgent, r.Referer = ex.client, ex.req.UserAgent(), ex.req.Referer()
+	ex.record.RequestID = id
 }
 
 // admit checks the request against what is allowed and finds its service.
 func (p *Proxy) admit(ex *exchange) error {
-	r, limits := ex.req, &ex.world.config.Limits
+	r, limits := &ex.req, &ex.world.config.Limits
 	switch {
-	case len(r.RequestURI) > limits.Target:
-		return errTargetTooLong
-	case r.Method == http.MethodConnect, r.Method == http.MethodTrace:
+	case string(r.Method) == "CONNECT", string(r.Method) == "TRACE":
 		return errMethod
-	case r.Host == "" && r.ProtoAtLeast(1, 1):
+	case len(r.Host) == 0 && ex.proto != "HTTP/1.0":
 		return errNoHost
+	case r.Minor > 0 && !fulfillable(&r.Fields):
+		return errExpectation
 	}
-	var ok bool
-	if ex.target, ok = originTarget(r); !ok {
-		return errTarget
-	}
-	ex.service = ex.world.table.Match(r.Host, r.URL.Path)
+	ex.service = ex.world.table.Match(view(r.Host), ex.decodedPath())
 	if ex.service == nil {
 		switch {
 		case ex.world.table.Partial:
 			return errNotYet
-		case r.TLS != nil:
+		case ex.secure:
 			return errMisdirected
 		default:
 			return errNoService
@@ -75,10 +100,21 @@ func (p *Proxy) admit(ex *exchange) error {
 	}
 	ex.record.Service = ex.service.Name
 	ex.meter = ex.world.none[ex.service.Index]
-	if limits.Body > 0 && r.ContentLength > limits.Body {
+	if limits.Body > 0 && r.Body.Framing == http1.Length && r.Body.Length > limits.Body {
 		return errBodyTooLarge
 	}
 	return nil
+}
+
+// fulfillable reports whether a request expects nothing that is not known (RFC
+// 9110 section 10.1.1).
+func fulfillable(f *http1.Fields) bool {
+	for v := range f.Values("Expect") {
+		if !http1.EqualFold(v, "100-continue") {
+			return false
+		}
+	}
+	return true
 }
 
 // decide finds the version that answers.
@@ -103,12 +139,8 @@ func (p *Proxy) observe(ex *exchange) {
 	r := &ex.record
 	r.Duration = time.Since(r.Start)
 	r.Meter = ex.meter
-	linger := lingering
-	if ex.cut {
-		linger = 0
-	}
-	if n := ex.body.detach(linger); !r.Upgraded {
-		r.RequestBytes = n
+	if !r.Upgraded {
+		r.RequestBytes = ex.body.n
 	}
 	if ex.cause != nil {
 		r.Err = ex.cause.Error()

@@ -6,10 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 )
 
 func TestTheHeadOfAnAnswerDoesNotWaitForItsBody(t *testing.T) {
@@ -192,32 +189,6 @@ func TestAnAnswerThatComesEarlyIsPassedOnEarly(t *testing.T) {
 		case o := <-door.seen:
 			t.Errorf("%s %s was taken for a request", o.Method, o.Target)
 		default:
-		}
-	})
-}
-
-// The time for the head of an answer begins when the request has been sent,
-// which may be after the answer came.
-func TestAWatchdogThatEndedStaysQuiet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var bites atomic.Int32
-		w := newWatchdog(time.Second, func() { bites.Add(1) })
-		w.start()
-		w.stop()
-		time.Sleep(time.Minute)
-		if bites.Load() != 0 {
-			t.Error("it bit though it was stopped")
-		}
-		w.start()
-		time.Sleep(time.Minute)
-		if n := bites.Load(); n != 1 {
-			t.Errorf("it bit %d times, want once", n)
-		}
-		w.end()
-		w.start()
-		time.Sleep(time.Minute)
-		if bites.Load() != 1 {
-			t.Error("it bit after its end")
 		}
 	})
 }

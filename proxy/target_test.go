@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 )
@@ -28,7 +27,7 @@ func TestTheTargetReachesTheOriginByteForByte(t *testing.T) {
 		}
 		for _, target := range []string{
 			"/", "/?", "/a?", "/a?b", "/a??b", "/a?b=c&d", "/;x", "/a;b=c/d", "/a//b", "/a/", "/a/./b/../c",
-			"//", "//a", "//a/b?c", "///", "//a%2Fb", "//[::1", "//user@host:80/x",
+			"//", "//a", "//a/b?c", "///", "//a%2Fb", "//[::1", "//user@host:80/x", "//a|b",
 			"/%2F", "/%2f", "/%2e%2e/x", "/a%20b?x=%zz&&", "/%41", "/%00", "/a%25b", "/%E4%F6%FC", "/%c3%a4",
 			"/a|b", `/a"b`, "/a<b>", "/a^b`c", "/{id}", "/a\\b", "/!$&'()*+,;=:@[]~", "/a'b",
 			"/\xc3\xa4?\xe4", "/?q=a+b%20c", "/?a=b;c=d", "/?\"<>{}|", "/:80", "/http://x/", "/?http://x",
@@ -45,10 +44,6 @@ func TestTheTargetReachesTheOriginByteForByte(t *testing.T) {
 		f("GET", "http://shop.test//a", "//a")
 		f("OPTIONS", "http://shop.test", "*")
 		f("OPTIONS", "http://shop.test/", "/")
-
-		// What net/http cannot write: bytes that need an escape, in a path that
-		// begins with two slashes. It means the same.
-		f("GET", "//a|b", "//a%7Cb")
 	})
 }
 
@@ -77,54 +72,6 @@ func TestAPathIsMatchedDecodedAndPassedOnAsItWas(t *testing.T) {
 		door.is(door.do(r), 200, "/a%20b/%63")
 		if a := door.get("/ab"); a.StatusCode != 404 {
 			t.Errorf("got %d", a.StatusCode)
-		}
-	})
-}
-
-func TestTargetURLWritesWhatNetHTTPParses(t *testing.T) {
-	for _, target := range []string{"/", "//", "/?", "//?", "/a%2fb", "//a%2fb?%", "/a|b", "*"} {
-		u, err := url.ParseRequestURI(target)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := targetURL(target, u.Path).RequestURI(); got != target {
-			t.Errorf("got %q, want %q", got, target)
-		}
-	}
-}
-
-// Whatever net/http takes for a target, the origin gets a target that net/http
-// takes for the same path and query.
-func FuzzTarget(f *testing.F) {
-	for _, seed := range []string{
-		"/", "/?", "//a", "//a|b", "/%2F", "/a%20b?x=%zz&&", "/;x", "*", "http://h", "http://h?x", "http://h//x", "/a#b", "foo:bar",
-		"/\xe4", "http://u@h/x", "//%", "///?/", "http://h:80/[", "https://h/?",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, sent string) {
-		u, err := url.ParseRequestURI(sent)
-		if err != nil || strings.ContainsFunc(sent, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			t.Skip()
-		}
-		target, ok := originTarget(&http.Request{Method: "GET", RequestURI: sent, URL: u})
-		if !ok {
-			return
-		}
-		written := targetURL(target, u.Path).RequestURI()
-		if written != target && !strings.HasPrefix(target, "//") {
-			t.Errorf("%q became %q", target, written)
-		}
-		again, err := url.ParseRequestURI(written)
-		if err != nil {
-			t.Fatalf("%q became %q: %v", sent, written, err)
-		}
-		path := u.Path
-		if path == "" {
-			path = "/"
-		}
-		if again.Host != "" || again.Path != path || again.RawQuery != u.RawQuery {
-			t.Errorf("%q has path %q and query %q, what the origin gets has %q and %q", sent, path, u.RawQuery, again.Path, again.RawQuery)
 		}
 	})
 }

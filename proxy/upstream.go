@@ -2,231 +2,184 @@ package proxy
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"net/http/httptrace"
-	"net/textproto"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"divvy/backends"
+	"divvy/proxy/http1"
 )
-
-// upstream is the connections to one backend. It lives as long as the backend.
-type upstream struct {
-	addr      string
-	transport *http.Transport
-}
-
-// upstreamOf returns the connections to b.
-func upstreamOf(b *backends.Backend) *upstream {
-	return b.Conns(func() backends.Conns { return newUpstream(b.Addr) }).(*upstream)
-}
-
-func newUpstream(addr string) *upstream {
-	var dialer net.Dialer
-	return &upstream{addr, &http.Transport{
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			if limit, ok := ctx.Value(connectTimeout{}).(time.Duration); ok {
-				var stop context.CancelFunc
-				ctx, stop = context.WithTimeout(ctx, limit)
-				defer stop()
-			}
-			c, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			return &conn{TCPConn: c.(*net.TCPConn)}, nil
-		},
-		MaxIdleConns:           maxIdleConns,
-		MaxIdleConnsPerHost:    maxIdleConns,
-		IdleConnTimeout:        idleConnTimeout,
-		MaxResponseHeaderBytes: maxAnswerHeader,
-		WriteBufferSize:        16 << 10,
-		ReadBufferSize:         16 << 10,
-		DisableCompression:     true, // what passes through is not ours to change
-	}}
-}
-
-// conn is a connection to a backend that tells when it is closed.
-type conn struct {
-	*net.TCPConn
-	closed atomic.Pointer[requestBody] // what is being sent on it
-}
-
-// Close implements net.Conn. The transport waits for a read of the request's
-// body that is under way before it says that the connection is gone.
-func (c *conn) Close() error {
-	err := c.TCPConn.Close()
-	if b := c.closed.Load(); b != nil {
-		b.unwant()
-	}
-	return err
-}
-
-// connectTimeout is the key of the time that a connection may take, which is
-// a matter of the configuration at the time of the request.
-type connectTimeout struct{}
 
 // Bounds of what is kept for one backend.
 const (
-	maxIdleConns    = 256
-	idleConnTimeout = 90 * time.Second
+	maxIdle         = 256
+	idleFor         = 90 * time.Second
 	maxAnswerHeader = 256 << 10
+
+	// A connection that was idle for less is hardly ever stale.
+	freshFor = 100 * time.Millisecond
 )
 
+// upstream is the idle connections to one backend. It lives as long as the
+// backend.
+type upstream struct {
+	backend *backends.Backend
+	memory  *memory
+
+	mu   sync.Mutex // guards the fields below
+	idle []*link    // the one used last is the last
+	reap *time.Timer
+}
+
+// Open implements backends.Opener.
+func (p *Proxy) Open(b *backends.Backend) backends.Conns {
+	return &upstream{backend: b, memory: &p.memory}
+}
+
+func (p *Proxy) upstreamOf(b *backends.Backend) *upstream { return b.Conns(p).(*upstream) }
+
+// take returns the connection that was used last and is still open, nil if
+// there is none. Whether it is open is only looked at when it was idle for a
+// while, or always if careful.
+func (u *upstream) take(careful bool) *link {
+	for {
+		l := u.pop()
+		if l == nil || !careful && time.Since(l.since) < freshFor || l.look() == present {
+			return l
+		}
+		l.close()
+	}
+}
+
+func (u *upstream) pop() *link {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n := len(u.idle) - 1
+	if n < 0 {
+		return nil
+	}
+	l := u.idle[n]
+	u.idle[n] = nil
+	u.idle = u.idle[:n]
+	return l
+}
+
+// give keeps a connection for the next request.
+func (u *upstream) give(l *link) {
+	l.reused, l.since = true, time.Now()
+	if !u.push(l) {
+		l.close()
+		return
+	}
+	if u.backend.Draining() {
+		u.CloseIdleConnections() // whoever drains it may have been here before
+	}
+}
+
+func (u *upstream) push(l *link) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.idle) == maxIdle {
+		return false
+	}
+	u.idle = append(u.idle, l)
+	if u.reap == nil {
+		u.reap = time.AfterFunc(idleFor, u.closeOld)
+	}
+	return true
+}
+
+// closeOld closes connections that were idle for too long, which are the first.
+func (u *upstream) closeOld() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n := 0
+	for n < len(u.idle) && time.Since(u.idle[n].since) >= idleFor {
+		u.idle[n].close()
+		n++
+	}
+	kept := copy(u.idle, u.idle[n:])
+	clear(u.idle[kept:])
+	u.idle = u.idle[:kept]
+	if u.reap = nil; kept > 0 {
+		u.reap = time.AfterFunc(idleFor-time.Since(u.idle[0].since), u.closeOld)
+	}
+}
+
 // CloseIdleConnections implements backends.Conns.
-func (u *upstream) CloseIdleConnections() { u.transport.CloseIdleConnections() }
-
-// errSlow is the cause of a request's end when its time was up.
-var errSlow = fmt.Errorf("it did not answer in time: %w", context.DeadlineExceeded)
-
-// roundTrip sends the request and returns the head of the answer, whose body
-// the caller must close.
-func (u *upstream) roundTrip(ex *exchange, out *http.Request) (*http.Response, error) {
-	t := &ex.world.config.Timeouts
-	watch := newWatchdog(t.Response, func() { ex.abort(errSlow) })
-	informs := ex.newInforms()
-	var used *conn
-	ctx := context.WithValue(out.Context(), connectTimeout{}, t.Connect)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(i httptrace.GotConnInfo) {
-			if used != nil {
-				used.closed.Store(nil) // it was stale, and this is another
-			}
-			used = i.Conn.(*conn)
-			used.closed.Store(ex.body)
-			ex.body.want()
-		},
-		WroteRequest:   func(httptrace.WroteRequestInfo) { watch.start() },
-		Got1xxResponse: informs.send,
-	})
-	out = out.WithContext(ctx)
-	out.URL.Host = u.addr // becomes the Host field where the client sent none
-	res, err := u.transport.RoundTrip(out)
-	watch.end() // the request may be written to its end only now
-	informs.close()
-	if used != nil {
-		used.closed.Store(nil)
+func (u *upstream) CloseIdleConnections() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, l := range u.idle {
+		l.close()
 	}
-	switch {
-	case err != nil:
+	u.idle = nil
+	if u.reap != nil {
+		u.reap.Stop()
+		u.reap = nil
+	}
+}
+
+// dial opens a connection.
+func (u *upstream) dial(ex *exchange) (*link, error) {
+	ctx, stop := context.WithTimeout(context.Background(), ex.world.config.Timeouts.Connect)
+	defer stop()
+	err := ex.leash.hold(cancelled(stop))
+	if err != nil {
 		return nil, err
-	case context.Cause(ctx) == errSlow:
-		// The head came in the moment in which it was given up.
-		res.Body.Close()
-		return nil, errSlow
 	}
-	ex.record.FirstByte = time.Since(ex.record.Start)
-	if res.StatusCode != http.StatusSwitchingProtocols {
-		res.Body = newAnswerBody(ex, res)
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", u.backend.Addr)
+	if cause := ex.leash.release(); cause != nil {
+		if err == nil {
+			c.Close()
+		}
+		return nil, cause
 	}
-	return res, nil
-}
-
-func newAnswerBody(ex *exchange, res *http.Response) io.ReadCloser {
-	limit := ex.world.config.Timeouts.Stream
-	if res.Body == http.NoBody || limit == 0 {
-		return res.Body
+	if err != nil {
+		return nil, err
 	}
-	return &answerBody{res.Body, newWatchdog(limit, func() { ex.abort(errSlow) })}
+	l := &link{up: u}
+	l.out.conn = c
+	l.open(c.(*net.TCPConn), u.memory, largeSize)
+	return l, nil
 }
 
-// answerBody is the body of an answer, whose reads are bounded in time.
-type answerBody struct {
-	io.ReadCloser
-	watch *watchdog
+// link is one connection to a backend.
+type link struct {
+	inlet
+	out    outlet
+	up     *upstream
+	reused bool
+	since  time.Time // idle since
+
+	mu       sync.Mutex // guards answered
+	answered bool       // the head of the answer has come
 }
 
-func (b *answerBody) Read(p []byte) (int, error) {
-	b.watch.start()
-	n, err := b.ReadCloser.Read(p)
-	b.watch.stop()
-	return n, err
-}
+func (l *link) close() { l.out.conn.Close() }
 
-// watchdog calls a function when start was called and stop was not within the
-// limit. A nil watchdog never does. Its methods may be called from any
-// goroutine.
-type watchdog struct {
-	limit time.Duration
-	timer *time.Timer
-
-	mu   sync.Mutex // guards over
-	over bool
-}
-
-func newWatchdog(limit time.Duration, bite func()) *watchdog {
-	if limit == 0 {
-		return nil
-	}
-	t := time.AfterFunc(time.Hour, bite)
-	t.Stop()
-	return &watchdog{limit: limit, timer: t}
-}
-
-func (w *watchdog) start() {
-	if w == nil {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.over {
-		w.timer.Reset(w.limit)
+// expect bounds the time for the head of the answer, from now on, when the
+// request has been sent. It is called by whoever sent it, while another
+// goroutine may be waiting for that head.
+func (l *link) expect(limit time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.answered && limit > 0 {
+		_ = l.src.SetReadDeadline(time.Now().Add(limit))
+		if l.kicked.Load() {
+			_ = l.src.SetReadDeadline(longAgo)
+		}
 	}
 }
 
-func (w *watchdog) stop() {
-	if w != nil {
-		w.timer.Stop()
-	}
+// gotHead ends what expect began.
+func (l *link) gotHead() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered = true
+	l.by = longAgo
 }
 
-// end stops it for good: a start that comes later does nothing.
-func (w *watchdog) end() {
-	if w == nil {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.over = true
-	w.timer.Stop()
-}
-
-// informs passes informational answers on while the final one is awaited. The
-// transport delivers them in a goroutine of its own.
-type informs struct {
-	ex     *exchange
-	gate   chan struct{} // holds a value while open and nobody sends
-	passes bool
-}
-
-func (ex *exchange) newInforms() *informs {
-	i := &informs{ex: ex, gate: make(chan struct{}, 1), passes: ex.req.ProtoAtLeast(1, 1)}
-	i.gate <- struct{}{}
-	return i
-}
-
-func (i *informs) send(status int, h textproto.MIMEHeader) error {
-	if _, open := <-i.gate; !open {
-		return nil
-	}
-	if i.passes { // HTTP/1.0 knows no informational answers (RFC 9110 section 15.2)
-		i.ex.mayTake()
-		i.ex.door.inform(status, endToEnd(http.Header(h)))
-	}
-	if status == http.StatusContinue {
-		i.ex.body.ask()
-	}
-	i.gate <- struct{}{}
-	return nil
-}
-
-// close lets nothing more through, and returns when nothing is under way.
-func (i *informs) close() {
-	<-i.gate
-	close(i.gate)
-}
+// limits of an answer.
+var answerLimits = http1.Limits{Head: maxAnswerHeader, Fields: 1000}

@@ -59,6 +59,16 @@ func (f *Fields) Get(name string) []byte {
 	return nil
 }
 
+// Passes reports whether [Fields.Append] appends a field with a name.
+func (f *Fields) Passes(name string) bool {
+	for i := range f.lines {
+		if !f.lines[i].omit && f.is(i, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // Count returns the number of fields with a name.
 func (f *Fields) Count(name string) int {
 	n := 0
@@ -105,6 +115,9 @@ func (f *Fields) Omit(name string) int {
 	}
 	return n
 }
+
+// OmitAt makes [Fields.Append] leave out field i.
+func (f *Fields) OmitAt(i int) { f.lines[i].omit = true }
 
 func (f *Fields) is(i int, name string) bool {
 	l := &f.lines[i]

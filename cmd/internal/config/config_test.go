@@ -95,7 +95,7 @@ prot = 80
 name = "search"
 weights = { v1 = "all" }
 `,
-		"divvy.toml:2: server.htpp: unknown key: use attempts, http, limits, request_id_header, served_by, timeouts, trusted_proxies",
+		"divvy.toml:2: server.htpp: unknown key: use attempts, http, limits, request_id_header, served_by, timeouts, trusted_proxies, via",
 		`divvy.toml:3: server.attempts: the string "3" does not fit here: use a whole number`,
 		`divvy.toml:5: server.timeouts.header: 10 does not fit here: use a duration in quotes, such as "30s"`,
 		`divvy.toml:6: server.timeouts.idle: "soon" is not a duration: use one such as "30s", "5m" or "1h30m"`,

@@ -1,0 +1,159 @@
+package proxy
+
+import (
+	"bytes"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"divvy/proxy/http1"
+)
+
+// Header, Cookie, Query and Client are what a decision may read. The strings
+// are valid until the exchange ends.
+func (ex *exchange) Header(name string) string {
+	if strings.EqualFold(name, "Host") {
+		return view(ex.req.Host)
+	}
+	return view(ex.req.Get(name))
+}
+
+// Cookie returns a cookie's value, "" if the request has none of this name or
+// more than one: of two it is unknown which the server meant.
+func (ex *exchange) Cookie(name string) string {
+	var value []byte
+	n := 0
+	for line := range ex.req.Values("Cookie") {
+		for part := range bytes.SplitSeq(line, []byte(";")) {
+			if k, v, ok := bytes.Cut(bytes.TrimSpace(part), []byte("=")); ok && string(k) == name {
+				value = bytes.Trim(v, `"`)
+				n++
+			}
+		}
+	}
+	if n != 1 {
+		return ""
+	}
+	return view(value)
+}
+
+// Query returns the first value of a parameter of the request's target, as
+// [url.ParseQuery] reads it.
+func (ex *exchange) Query(name string) string {
+	query, _ := ex.req.Query()
+	for pair := range strings.SplitSeq(view(query), "&") {
+		if strings.IndexByte(pair, ';') >= 0 {
+			continue // servers disagree about what it separates
+		}
+		k, v, _ := strings.Cut(pair, "=")
+		if k, ok := unescape(k); !ok || k != name {
+			continue
+		}
+		if v, ok := unescape(v); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+func unescape(s string) (string, bool) {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
+		return s, true
+	}
+	s, err := url.QueryUnescape(s)
+	return s, err == nil
+}
+
+// Client returns the address of the client.
+func (ex *exchange) Client() netip.Addr { return ex.addr }
+
+// decodedPath returns the path by which the service is found.
+func (ex *exchange) decodedPath() string {
+	path := ex.req.Path()
+	if bytes.IndexByte(path, '%') < 0 {
+		return view(path)
+	}
+	ex.path = ex.path[:0]
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		if c == '%' { // two digits follow, or the request would have been refused
+			c = hexDigit(path[i+1])<<4 | hexDigit(path[i+2])
+			i += 2
+		}
+		ex.path = append(ex.path, c)
+	}
+	return view(ex.path)
+}
+
+func hexDigit(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c&0xf + 9
+}
+
+// upgrade returns the protocols that the client asks to change to, nil for
+// none. A change to HTTP/2 is never passed on: what came after it would reach
+// the origin past every rule (h2c smuggling).
+func (ex *exchange) upgrade() []byte { return upgradable(ex.req.Upgrade) }
+
+func upgradable(protocols []byte) []byte {
+	for i := range protocols {
+		if rest := protocols[i:]; len(rest) >= 2 && http1.EqualFold(rest[:2], "h2") || len(rest) >= 4 && http1.EqualFold(rest[:4], "http") {
+			return nil
+		}
+	}
+	return protocols
+}
+
+// compose writes the request as the origin gets it, with what has come of the
+// body. Where the client, of HTTP/1.0, named no host, it is fallback.
+func (ex *exchange) compose(fallback string) error {
+	r := &ex.req
+	ex.dropClaims()
+	if len(r.Host) == 0 {
+		r.Host = []byte(fallback)
+	}
+	dst := r.AppendHead(ex.outgoing[:0])
+	protocols := ex.upgrade()
+	switch {
+	case protocols != nil && r.TakesTrailers:
+		dst = append(dst, "Connection: Upgrade, TE\r\n"...)
+	case protocols != nil:
+		dst = append(dst, "Connection: Upgrade\r\n"...)
+	case r.TakesTrailers:
+		dst = append(dst, "Connection: TE\r\n"...)
+	}
+	if protocols != nil {
+		dst = http1.AppendFieldBytes(dst, "Upgrade", protocols)
+	}
+	if r.TakesTrailers {
+		dst = append(dst, "TE: trailers\r\n"...)
+	}
+	if r.Body.Framing == http1.Chunks {
+		for names := range r.Values("Trailer") {
+			dst = http1.AppendFieldBytes(dst, "Trailer", names)
+		}
+	}
+	dst = ex.appendForwarded(dst)
+	if h := ex.world.config.RequestIDHeader; h != "" {
+		dst = http1.AppendField(dst, h, ex.record.RequestID)
+	}
+	if ex.world.config.Via {
+		dst = ex.appendVia(dst)
+	}
+	dst = http1.AppendEnd(r.Body.Append(dst))
+	var err error
+	if !ex.body.held {
+		dst, err = ex.body.buffered(dst)
+	}
+	ex.outgoing = dst
+	return err
+}
+
+// appendVia appends a Via field of ours, after those that are there (RFC 9110
+// section 7.6.3).
+func (ex *exchange) appendVia(dst []byte) []byte {
+	_, version, _ := strings.Cut(ex.proto, "/")
+	return append(append(append(dst, "Via: "...), version...), " divvy\r\n"...)
+}
