@@ -105,7 +105,7 @@ func (ex *exchange) answerHead(b *backends.Backend) []byte {
 		}
 	}
 	if ex.world.config.ServedBy {
-		head = appendServedBy(head, b)
+		head = appendServedBy(head, ex.record.Version, b)
 	}
 	if ex.world.config.Via {
 		head = append(head, "Via: 1.1 divvy\r\n"...)
@@ -125,8 +125,8 @@ func (ex *exchange) appendCookie(dst []byte, unit string) []byte {
 	return append(dst, "\r\n"...)
 }
 
-func appendServedBy(dst []byte, b *backends.Backend) []byte {
-	dst = append(append(append(dst, ServedByHeader...), ": "...), b.Version.String()...)
+func appendServedBy(dst []byte, version string, b *backends.Backend) []byte {
+	dst = append(append(append(dst, ServedByHeader...), ": "...), version...)
 	dst = strconv.AppendQuote(append(dst, "; image="...), b.Version.ImageID)
 	dst = strconv.AppendQuote(append(dst, "; container="...), b.ID)
 	return append(dst, "\r\n"...)

@@ -78,13 +78,16 @@ func (p *Proxy) attempt(ex *exchange, b *backends.Backend) (again bool, err erro
 // stale, a new one is tried where that is safe.
 func (p *Proxy) converse(ex *exchange, u *upstream) (*link, error) {
 	ex.arrived, ex.answered = false, false
-	if l := u.take(!ex.repeatable()); l != nil {
+	for l := u.take(); l != nil; l = u.take() {
 		err := ex.ask(l)
-		if err == nil {
+		switch {
+		case err == nil:
 			return l, nil
-		}
-		if ex.answered || isTimeout(err) || !ex.mayRepeat(err) {
+		case ex.answered || isTimeout(err) || !ex.mayRepeat(err):
 			return nil, err
+		}
+		if ex.arrived {
+			break // the next may be stale in the same way
 		}
 	}
 	l, err := u.dial(ex)
@@ -100,9 +103,14 @@ func (ex *exchange) ask(l *link) error {
 	err := ex.leash.hold(l)
 	if err == nil {
 		l.answered = false
-		if err = ex.send(l); err == nil {
-			ex.door.waiting(true)
-			err = ex.awaitHead(l)
+		ex.link, ex.sent, ex.sendErr = l, false, nil
+		l.waits = ex.sendNow
+		l.within(ex.world.config.Timeouts.Response)
+		ex.door.waiting(true)
+		err = ex.awaitHead(l)
+		l.waits = nil
+		if ex.sendErr != nil {
+			err = ex.sendErr
 		}
 	}
 	if err == nil {
@@ -125,26 +133,28 @@ func (ex *exchange) ask(l *link) error {
 }
 
 // send sends the head of the request and what has come of its body, and lets
-// the pump do the rest. It returns an error if nothing was sent. That less than
-// all was sent shows where the answer is read; there may be one all the same.
-func (ex *exchange) send(l *link) error {
+// the pump do the rest. It is called when nothing has come on the connection,
+// and before the answer is waited for: a connection that its backend has closed,
+// or sent something on that nobody asked for, is found out by the read that
+// there has to be anyway.
+func (ex *exchange) send() {
+	l := ex.link
+	l.waits, ex.sent = nil, true
 	l.out.within(ex.world.config.Timeouts.Stream)
 	n, err := l.out.conn.Write(ex.outgoing)
 	ex.arrived = ex.arrived || n > 0
 	switch {
 	case err != nil && n == 0:
-		return err
+		ex.sendErr = err
+		l.kick()
 	case err != nil:
-		l.within(time.Second) // no answer is waited for that cannot come
+		l.within(time.Second) // there may be an answer all the same
 	case ex.body.held:
 		l.until(time.Now().Add(unasked))
 	case !ex.body.done.Load():
 		l.within(0)
 		ex.startPump(l)
-	default:
-		l.within(ex.world.config.Timeouts.Response)
 	}
-	return nil
 }
 
 // awaitHead reads the head of the answer into ex.res. What it stands in is still
@@ -154,6 +164,9 @@ func (ex *exchange) awaitHead(l *link) error {
 	ex.res.Limits = answerLimits
 	for {
 		if in := l.in.bytes(); len(in) > 0 {
+			if !ex.sent {
+				return errUnasked
+			}
 			ex.answered = true
 			n, err := ex.res.Parse(in, ex.req.Method)
 			if err != nil {
@@ -173,7 +186,7 @@ func (ex *exchange) awaitHead(l *link) error {
 		err := l.fill()
 		switch {
 		case err == nil:
-		case ex.body.held && isTimeout(err) && ex.leash.reason() == nil:
+		case ex.sent && ex.body.held && isTimeout(err) && ex.leash.reason() == nil:
 			// It need not know of expectations.
 			if err := ex.door.proceed(); err != nil {
 				return errClientGone

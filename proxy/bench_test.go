@@ -69,26 +69,36 @@ func (h *harness) serveBytes(version string, size int) {
 // bench sends the same request again and again over one connection.
 func (h *harness) bench(b *testing.B, size int, request string) {
 	h.proxy.Sink = h.meters
-	c := must(net.Dial("tcp", h.addr))(b)
-	defer c.Close()
-	r := bufio.NewReaderSize(c, 64<<10)
+	exchange := h.again(b, size, request)
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := io.WriteString(c, request); err != nil {
-			b.Fatal(err)
+		exchange()
+	}
+}
+
+// again returns a function that sends a request and reads the answer, whose body
+// has this size, each time over the same connection.
+func (h *harness) again(t testing.TB, size int, request string) func() {
+	c := must(net.Dial("tcp", h.addr))(t)
+	t.Cleanup(func() { c.Close() })
+	r := bufio.NewReaderSize(c, 64<<10)
+	sent := []byte(request)
+	return func() {
+		if _, err := c.Write(sent); err != nil {
+			t.Fatal(err)
 		}
 		for {
 			line, err := r.ReadSlice('\n')
 			if err != nil {
-				b.Fatal(err)
+				t.Fatal(err)
 			}
 			if len(line) == 2 {
 				break
 			}
 		}
 		if _, err := r.Discard(size); err != nil {
-			b.Fatal(err)
+			t.Fatal(err)
 		}
 	}
 }

@@ -77,6 +77,7 @@ type exchange struct {
 	upload    splicer
 	download  splicer
 	flushNow  func() // ex.flushWaiting, bound once
+	sendNow   func() // ex.send, bound once
 	path      []byte // memory for a path that has to be decoded
 	id        [32]byte
 	outgoing  []byte // the request as the origin gets it
@@ -105,7 +106,10 @@ type state struct {
 	decision router.Decision
 	meter    *metrics.Meter
 
-	headLength int // of the answer
+	link       *link // that the request is sent on
+	sent       bool  // it was, or it was tried
+	sendErr    error // why nothing of it could be sent
+	headLength int   // of the answer
 
 	arrived  bool // something may have arrived at the backend that is tried
 	answered bool // something came back from it
@@ -122,7 +126,7 @@ func (p *Proxy) exchange(d door, client *inlet, l *leash) *exchange {
 	ex, ok := p.exchanges.Get().(*exchange)
 	if !ok {
 		ex = &exchange{proxy: p}
-		ex.flushNow = ex.flushWaiting
+		ex.flushNow, ex.sendNow = ex.flushWaiting, ex.send
 	}
 	ex.world = p.world.Load()
 	ex.door, ex.client, ex.leash = d, client, l

@@ -29,6 +29,7 @@ var (
 	errMisdirected  = errors.New("no service answers to this host on this connection")
 	errNotYet       = errors.New("no service answers to this host and path, and not all are known yet: Docker was not reached so far")
 	errAnswer       = errors.New("the answer is none")
+	errUnasked      = errors.New("it sent something before it was asked")
 	errNoAnswer     = errors.New("it closed the connection without an answer")
 	errNoVersion    = errors.New("no version with weight has a usable backend")
 	errNoBackend    = errors.New("every usable backend was tried")

@@ -35,14 +35,28 @@ type inlet struct {
 	readErr error                 // of the last readReady
 	by      time.Time             // the deadline that is set
 	kicked  atomic.Bool
+
+	peek  func(fd uintptr) // i.lookReady, bound once
+	probe [1]byte
+	seen  presence
 }
+
+// presence is what can be known of the other end of a connection without
+// reading from it.
+type presence int
+
+const (
+	present presence = iota
+	halfClosed
+	absent
+)
 
 // longAgo is a deadline that ends what is under way.
 var longAgo = time.Unix(1, 0)
 
 func (i *inlet) open(src source, m *memory, size int) {
 	i.src, i.memory, i.size = src, m, size
-	i.ready = i.readReady
+	i.ready, i.peek = i.readReady, i.lookReady
 	if c, ok := src.(*net.TCPConn); ok {
 		if raw, err := c.SyscallConn(); err == nil {
 			i.raw = raw

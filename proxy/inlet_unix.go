@@ -3,7 +3,6 @@
 package proxy
 
 import (
-	"errors"
 	"io"
 	"os"
 	"syscall"
@@ -44,35 +43,28 @@ func read(fd uintptr, p []byte) (n int, err error) {
 	}
 }
 
-// presence is what can be known of the other end of a connection without
-// reading from it.
-type presence int
-
-const (
-	present presence = iota
-	halfClosed
-	absent
-)
-
 // look finds out whether the other end is still there. Behind bytes that nobody
-// has read yet it sees nothing.
-func (i *inlet) look() (p presence) {
+// has read yet it sees nothing. It may be called from one goroutine while another
+// reads.
+func (i *inlet) look() presence {
 	if i.raw == nil {
 		return present
 	}
-	err := i.raw.Control(func(fd uintptr) {
-		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		switch {
-		case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
-		case err != nil:
-			p = absent
-		case n == 0:
-			p = halfClosed
-		}
-	})
-	if err != nil {
+	if err := i.raw.Control(i.peek); err != nil {
 		return absent
 	}
-	return p
+	return i.seen
+}
+
+// lookReady is look on a socket.
+func (i *inlet) lookReady(fd uintptr) {
+	n, _, err := syscall.Recvfrom(int(fd), i.probe[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	switch {
+	case err == syscall.EAGAIN, err == syscall.EINTR, n > 0:
+		i.seen = present
+	case err != nil:
+		i.seen = absent
+	default:
+		i.seen = halfClosed
+	}
 }

@@ -15,9 +15,6 @@ const (
 	maxIdle         = 256
 	idleFor         = 90 * time.Second
 	maxAnswerHeader = 256 << 10
-
-	// A connection that was idle for less is hardly ever stale.
-	freshFor = 100 * time.Millisecond
 )
 
 // upstream is the idle connections to one backend. It lives as long as the
@@ -38,20 +35,9 @@ func (p *Proxy) Open(b *backends.Backend) backends.Conns {
 
 func (p *Proxy) upstreamOf(b *backends.Backend) *upstream { return b.Conns(p).(*upstream) }
 
-// take returns the connection that was used last and is still open, nil if
-// there is none. Whether it is open is only looked at when it was idle for a
-// while, or always if careful.
-func (u *upstream) take(careful bool) *link {
-	for {
-		l := u.pop()
-		if l == nil || !careful && time.Since(l.since) < freshFor || l.look() == present {
-			return l
-		}
-		l.close()
-	}
-}
-
-func (u *upstream) pop() *link {
+// take returns the connection that was used last, nil if there is none. Whether
+// it is still open shows when it is used.
+func (u *upstream) take() *link {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	n := len(u.idle) - 1
@@ -66,7 +52,7 @@ func (u *upstream) pop() *link {
 
 // give keeps a connection for the next request.
 func (u *upstream) give(l *link) {
-	l.reused, l.since = true, time.Now()
+	l.since = time.Now()
 	if !u.push(l) {
 		l.close()
 		return
@@ -148,10 +134,9 @@ func (u *upstream) dial(ex *exchange) (*link, error) {
 // link is one connection to a backend.
 type link struct {
 	inlet
-	out    outlet
-	up     *upstream
-	reused bool
-	since  time.Time // idle since
+	out   outlet
+	up    *upstream
+	since time.Time // idle since
 
 	mu       sync.Mutex // guards answered
 	answered bool       // the head of the answer has come
