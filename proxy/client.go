@@ -24,14 +24,21 @@ type clientConn struct {
 
 	isGone atomic.Bool
 	since  atomic.Int64 // when the request began that a backend has to answer, in Unix nanoseconds; or one of the values below
+	unsure atomic.Bool  // the client may have ended its side together with its last request
 	looked time.Time    // when somebody looked after it; the patrol's
 
 	mu    sync.Mutex // guards phase
 	phase phase
 
-	// The exchange that is under way.
+	attending func(fd uintptr) bool // c.attend, bound once
+	reading   func(fd uintptr) bool // the inlet's own
+	over      bool                  // attend has served the last request
+
+	// The exchange that is under way, nil for none.
 
 	ex       *exchange
+	head     int    // length of the head, if that has been read
+	headErr  error  // or why it could not be
 	pending  []byte // written, but not sent
 	chunking bool   // data is sent in chunks
 	passing  bool   // chunks are sent as they come
@@ -64,6 +71,7 @@ func newClientConn(p *Proxy, at *port, c net.Conn) *clientConn {
 	cc := &clientConn{proxy: p, port: at}
 	cc.out.conn = c
 	cc.open(c, &p.memory, smallSize)
+	cc.attending, cc.reading = cc.attend, cc.ready
 	if addr, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
 		cc.peer = plain(addr.Addr())
 	}
@@ -94,12 +102,65 @@ func (c *clientConn) awaitRequest() bool {
 			return c.lastLook()
 		}
 		c.within(c.proxy.world.Load().config.Timeouts.Idle)
-		if err := c.fill(); err != nil {
+		c.ready = c.attending
+		err := c.fill()
+		c.ready = c.reading
+		switch {
+		case c.over:
+			return false
+		case err != nil:
 			return c.kicked.Load() && c.lastLook()
 		}
 	}
 	c.enter(busy)
 	return true
+}
+
+// attend reads from the socket and answers, in place, requests that need no
+// more to be read from it. It reports whether it is done, because there is
+// something else; otherwise it is called again when something has come.
+//
+// The poller tells of every arrival after the last wait. So after a read that
+// emptied the socket there is nothing to be found by another before the next
+// wait, and that system call is saved for each request. What such a read does
+// not show is an end that came together with the request: the patrol looks for
+// that.
+func (c *clientConn) attend(fd uintptr) bool {
+	for {
+		if !c.readReady(fd) {
+			return false
+		}
+		if c.readErr != nil {
+			return true
+		}
+		emptied := c.in.w < len(c.in.data)
+		if !c.serveInPlace() || c.in.len() > 0 || c.port.closing() {
+			return true
+		}
+		if emptied {
+			c.in.release(c.memory)
+			c.unsure.Store(true)
+			return false
+		}
+	}
+}
+
+// serveInPlace answers the request that has come if it is a simple one, and
+// reports whether it was and there can be another. What is not simple is left to
+// serveOne. The connection must not be closed or read here.
+func (c *clientConn) serveInPlace() bool {
+	ex := c.newExchange()
+	r := &ex.req
+	if c.head, c.headErr = r.Parse(c.in.bytes()); c.head == 0 || !r.Body.Empty() || r.Upgrade != nil || r.Minor == 0 {
+		return false
+	}
+	c.enter(busy)
+	c.over = !c.run(ex)
+	if !c.over {
+		c.enter(idle)
+		c.within(c.proxy.world.Load().config.Timeouts.Idle)
+	}
+	return !c.over
 }
 
 // enter changes the phase. A connection that was told to leave, and has a
@@ -140,29 +201,44 @@ func (c *clientConn) lastLook() bool {
 	return c.fill() == nil
 }
 
-// serveOne reads and answers one request, and reports whether there can be
-// another.
-func (c *clientConn) serveOne() bool {
-	p := c.proxy
-	ex := p.exchange(c, &c.inlet, &c.leash)
+// newExchange opens an exchange for a request of which something has come.
+func (c *clientConn) newExchange() *exchange {
+	ex := c.proxy.exchange(c, &c.inlet, &c.leash)
 	ex.record.Start = time.Now()
 	ex.peer, ex.peerText, ex.proto = c.peer, c.peerText, "HTTP/1.1"
 	c.ex, c.pending, c.chunking, c.passing = ex, ex.answering[:0], false, false
-	n, err := c.readHead(ex)
-	switch {
-	case err == nil:
-		c.in.skip(n)
-		ex.memory = c.in.lend()
-		if ex.req.Minor == 0 {
-			ex.proto = "HTTP/1.0"
-		}
-		ex.last = !ex.req.KeepAlive || c.port.closing()
-		p.serve(ex)
-	case err == io.EOF:
-		ex.last = true
-	default:
-		p.reject(ex, err)
+	c.head, c.headErr = 0, nil
+	return ex
+}
+
+// serveOne reads and answers one request, and reports whether there can be
+// another.
+func (c *clientConn) serveOne() bool {
+	ex := c.ex
+	if ex == nil {
+		ex = c.newExchange()
 	}
+	if c.head == 0 && c.headErr == nil {
+		c.head, c.headErr = c.readHead(ex)
+	}
+	if c.headErr == nil {
+		return c.run(ex)
+	}
+	if ex.last = true; c.headErr != io.EOF {
+		c.proxy.reject(ex, c.headErr)
+	}
+	return c.finish(ex)
+}
+
+// run answers the request whose head has been read.
+func (c *clientConn) run(ex *exchange) bool {
+	c.in.skip(c.head)
+	ex.memory = c.in.lend()
+	if ex.req.Minor == 0 {
+		ex.proto = "HTTP/1.0"
+	}
+	ex.last = !ex.req.KeepAlive || c.port.closing()
+	c.proxy.serve(ex)
 	return c.finish(ex)
 }
 
@@ -351,6 +427,9 @@ const (
 func (c *clientConn) lookAfter(now time.Time, half time.Duration) {
 	since := c.since.Load()
 	if since == forNothing {
+		if c.unsure.CompareAndSwap(true, false) && c.look() != present {
+			c.leave()
+		}
 		return
 	}
 	waited, pause := time.Duration(0), lookLate
