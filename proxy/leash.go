@@ -58,10 +58,3 @@ func (l *leash) reason() error {
 	defer l.mu.Unlock()
 	return l.cause
 }
-
-// slacken makes a leash that was pulled for one exchange ready for the next.
-func (l *leash) slacken() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.held, l.cause = nil, nil
-}
