@@ -44,11 +44,12 @@ func (ex *exchange) settle(l *link, err error) {
 	if err != nil {
 		ex.giveUp(err, cause)
 	}
-	if err != nil || cause != nil || !ex.res.KeepAlive || !ex.body.done.Load() || l.in.len() > 0 {
+	if err != nil || cause != nil || !ex.res.KeepAlive || !ex.body.done.Load() || ex.body.owed || l.in.len() > 0 {
 		l.close()
 		return
 	}
 	l.in.release(l.memory)
+	ex.link = nil
 	l.up.give(l)
 }
 
@@ -165,8 +166,6 @@ func private(f *http1.Fields) []string {
 // is waited for.
 func (ex *exchange) copyBody(l *link) error {
 	l.waits = ex.flushNow
-	limit := ex.world.config.Timeouts.Stream
-	l.within(limit)
 	var trailer *http1.Fields
 	closed := false
 	var err error
@@ -183,6 +182,7 @@ func (ex *exchange) copyBody(l *link) error {
 		_ = ex.door.flush() // what was read is the client's
 		return err
 	}
+	ex.door.mayTake(ex.world.config.Timeouts.Stream)
 	if err := ex.door.end(trailer, closed); err != nil {
 		return &sendError{err}
 	}
@@ -246,12 +246,18 @@ func (ex *exchange) splice(l *link, left int64) (n int64, done bool, err error) 
 	if to == nil || !canSplice(&l.inlet, to, left) {
 		return 0, false, nil
 	}
-	ex.door.mayTake(ex.world.config.Timeouts.Stream)
 	l.within(ex.world.config.Timeouts.Stream)
+	ex.download.bound = ex.boundTaking
 	n, err = ex.download.move(&ex.proxy.pipes, &l.inlet, to.raw, left)
+	if err == errNoPipe {
+		return 0, false, nil
+	}
 	ex.record.ResponseBytes += n
 	return n, true, err
 }
+
+// boundTaking bounds the time that the client may take for what is sent next.
+func (ex *exchange) boundTaking() { ex.door.mayTake(ex.world.config.Timeouts.Stream) }
 
 func (ex *exchange) copyChunks(l *link) error {
 	c := &ex.chunked

@@ -59,7 +59,7 @@ func (ex *exchange) clientsFault(err error) bool {
 func (p *Proxy) attempt(ex *exchange, b *backends.Backend) (again bool, err error) {
 	defer b.Release()
 	if len(ex.outgoing) == 0 {
-		if err := ex.compose(b.Addr); err != nil {
+		if err := ex.compose(); err != nil {
 			return false, bodyFailure(err)
 		}
 	}
@@ -118,7 +118,6 @@ func (ex *exchange) ask(l *link) error {
 	}
 	ex.door.waiting(false)
 	l.close()
-	unsent := ex.body.running && !ex.body.done.Load()
 	ex.stopPump(l)
 	cause := ex.leash.release()
 	switch {
@@ -126,7 +125,7 @@ func (ex *exchange) ask(l *link) error {
 		return cause
 	case isTimeout(err):
 		return errSlow
-	case unsent && !ex.answered:
+	case ex.body.owed && !ex.answered:
 		return fmt.Errorf("%w: %w", errBodyUnwanted, err)
 	}
 	return err
@@ -148,6 +147,7 @@ func (ex *exchange) send() {
 		ex.sendErr = err
 		l.kick()
 	case err != nil:
+		ex.body.owed = true
 		l.within(time.Second) // there may be an answer all the same
 	case ex.body.held:
 		l.until(time.Now().Add(unasked))
@@ -186,7 +186,7 @@ func (ex *exchange) awaitHead(l *link) error {
 		err := l.fill()
 		switch {
 		case err == nil:
-		case ex.sent && ex.body.held && isTimeout(err) && ex.leash.reason() == nil:
+		case ex.sent && ex.sendErr == nil && ex.body.held && isTimeout(err) && ex.leash.reason() == nil:
 			// It need not know of expectations.
 			if err := ex.door.proceed(); err != nil {
 				return errClientGone
@@ -205,7 +205,9 @@ func (ex *exchange) awaitHead(l *link) error {
 
 // headCame notes that the head of the answer, of n bytes, has come.
 func (ex *exchange) headCame(l *link, n int) {
-	l.gotHead()
+	if ex.body.touched {
+		l.gotHead()
+	}
 	ex.headLength = n
 	ex.record.FirstByte = time.Since(ex.record.Start)
 }

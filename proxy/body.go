@@ -27,6 +27,7 @@ type requestBody struct {
 	held    bool  // nobody has asked for it yet, and the client waits to be asked
 	touched bool  // the pump has been started
 	spilled bool  // part of what it sent was not kept
+	owed    bool  // the backend waits for more of the request; the pump's while that runs
 	n       int64 // bytes so far; the pump's while that runs
 	ended   chan struct{}
 	running bool        // ended will have a value
@@ -44,7 +45,7 @@ func (b *requestBody) begin(ex *exchange) {
 	b.from, b.framing, b.left = ex.client, ex.req.Body, ex.req.Body.Length
 	b.limit, b.timeout = c.Limits.Body, c.Timeouts.Stream
 	b.chunked.Reset()
-	b.touched, b.spilled, b.n, b.running = false, false, 0, false
+	b.touched, b.spilled, b.owed, b.n, b.running = false, false, false, 0, false
 	b.stopped.Store(false)
 	b.done.Store(ex.req.Body.Empty())
 	b.held = ex.req.ExpectContinue && b.from.in.len() == 0
@@ -143,7 +144,7 @@ func (ex *exchange) startPump(l *link) {
 		l.expect(ex.world.config.Timeouts.Response)
 		return
 	}
-	b.touched, b.running = true, true
+	b.touched, b.running, b.owed = true, true, true
 	b.from.size = largeSize
 	go ex.pump(l)
 }
@@ -158,23 +159,23 @@ func (ex *exchange) pump(l *link) {
 		ex.body.ended <- struct{}{}
 	}()
 	b := &ex.body
-	for !b.done.Load() {
+	for !b.done.Load() && !b.stopped.Load() {
 		err := ex.pumpOnce(l)
 		sending := new(sendError)
 		switch {
 		case err == nil:
 			continue
 		case b.stopped.Load():
-			return
 		case !errors.As(err, &sending):
 			ex.leash.pull(bodyFailure(err))
-			return
 		case isTimeout(err):
 			ex.leash.pull(errBodyUntaken)
-			return
+		default: // the answer, or its lack, tells the rest
+			l.expect(ex.world.config.Timeouts.Response)
 		}
-		break // the answer, or its lack, tells the rest
+		return
 	}
+	b.owed = !b.done.Load()
 	l.expect(ex.world.config.Timeouts.Response)
 }
 
@@ -188,12 +189,14 @@ func (e *sendError) Unwrap() error { return e.error }
 func (ex *exchange) pumpOnce(l *link) error {
 	b := &ex.body
 	b.from.within(b.timeout)
-	l.out.within(b.timeout)
 	if b.framing.Framing == http1.Length && b.from.in.len() == 0 && canSplice(b.from, &l.inlet, b.left) {
-		b.spilled = true
+		ex.upload.bound = func() { ex.boundSending(l) }
 		n, err := ex.upload.move(&ex.proxy.pipes, b.from, l.raw, b.left)
-		b.moved(n)
-		return err
+		if err != errNoPipe {
+			b.spilled = true
+			b.moved(n)
+			return err
+		}
 	}
 	if b.from.in.len() == 0 {
 		if err := b.from.fill(); err != nil {
@@ -211,6 +214,7 @@ func (ex *exchange) pumpOnce(l *link) error {
 	}
 	ex.keep(piece, tail)
 	if len(piece)+len(tail) > 0 {
+		ex.boundSending(l)
 		if _, err := l.out.send(piece, tail); err != nil {
 			return &sendError{err}
 		}
@@ -220,16 +224,25 @@ func (ex *exchange) pumpOnce(l *link) error {
 	return nil
 }
 
-// stopPump ends the pump, if it runs.
-func (ex *exchange) stopPump(l *link) {
+// boundSending bounds the time that the backend may take for what the pump sends
+// next: none if the pump is to stop.
+func (ex *exchange) boundSending(l *link) {
+	l.out.within(ex.body.timeout)
+	if ex.body.stopped.Load() { // between the line above and the last look
+		_ = l.out.conn.SetWriteDeadline(longAgo)
+	}
+}
+
+// stopPump ends the pump, if it runs, and returns the body as it left it.
+func (ex *exchange) stopPump(l *link) *requestBody {
 	b := &ex.body
 	if !b.running {
-		return
+		return b
 	}
 	b.running = false
 	select {
 	case <-b.ended:
-		return
+		return b
 	default:
 	}
 	b.stopped.Store(true)
@@ -239,6 +252,7 @@ func (ex *exchange) stopPump(l *link) {
 	b.from.unkick()
 	_ = l.out.conn.SetWriteDeadline(time.Time{})
 	l.out.by = time.Time{}
+	return b
 }
 
 // bodyFailure says what it means that a client's body could not be read.

@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,6 +72,7 @@ const lingering = time.Second
 func newClientConn(p *Proxy, at *port, c net.Conn) *clientConn {
 	cc := &clientConn{proxy: p, port: at}
 	cc.out.conn = c
+	tune(c)
 	cc.open(c, &p.memory, smallSize)
 	cc.attending, cc.reading = cc.attend, cc.ready
 	if addr, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
@@ -89,6 +92,11 @@ func peerText(a netip.Addr) string {
 // serve answers requests until the connection ends.
 func (c *clientConn) serve() {
 	defer c.out.conn.Close()
+	defer func() {
+		if bug := recover(); bug != nil {
+			c.proxy.Log.Error("a bug: the connection is given up", "client", c.peerText, "panic", fmt.Sprint(bug), "stack", string(debug.Stack()))
+		}
+	}()
 	for c.awaitRequest() && c.serveOne() {
 	}
 }
@@ -264,7 +272,7 @@ func (c *clientConn) readHead(ex *exchange) (n int, err error) {
 
 // finish ends an exchange, and reports whether there can be another.
 func (c *clientConn) finish(ex *exchange) bool {
-	last, cut := ex.last || ex.cut || c.isGone.Load(), ex.cut
+	last, cut := ex.last || ex.cut || c.isGone.Load() || c.leash.reason() != nil, ex.cut
 	unread := !ex.body.done.Load() || ex.memory == nil
 	if m := ex.memory; m != nil && !c.in.regain(m) {
 		c.memory.put(m)
@@ -273,6 +281,7 @@ func (c *clientConn) finish(ex *exchange) bool {
 		ex.answering = c.pending
 	}
 	c.ex, c.pending, c.size = nil, nil, smallSize
+	c.since.Store(forNothing)
 	http10 := ex.proto == "HTTP/1.0"
 	c.proxy.recycle(ex)
 	switch {
@@ -351,15 +360,16 @@ func (c *clientConn) takesChunks() bool { return c.passing }
 
 // Write implements door.
 func (c *clientConn) Write(p []byte) (int, error) {
-	if !c.chunking {
-		return len(p), c.pass(p)
+	if c.chunking {
+		c.pending = http1.AppendChunkHeader(c.pending, int64(len(p)))
 	}
-	c.pending = http1.AppendChunkHeader(c.pending, int64(len(p)))
-	err := c.pass(p)
-	if err == nil {
+	if err := c.pass(p); err != nil {
+		return 0, err
+	}
+	if c.chunking {
 		c.pending = append(c.pending, "\r\n"...)
 	}
-	return len(p), err
+	return len(p), nil
 }
 
 func (c *clientConn) pass(p []byte) error {

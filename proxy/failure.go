@@ -130,6 +130,9 @@ func (p *Proxy) refuse(ex *exchange, err error) {
 		ex.fail(err)
 		return
 	}
+	if ex.leash.reason() != nil {
+		ex.last = true // it stays pulled
+	}
 	status := ex.status(err)
 	if status == statusClientClosed {
 		ex.begun, ex.cut = true, true

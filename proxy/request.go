@@ -107,12 +107,13 @@ func upgradable(protocols []byte) []byte {
 }
 
 // compose writes the request as the origin gets it, with what has come of the
-// body. Where the client, of HTTP/1.0, named no host, it is fallback.
-func (ex *exchange) compose(fallback string) error {
+// body. Where the client, of HTTP/1.0, named no host, it is the service's name:
+// many origins refuse a request without one.
+func (ex *exchange) compose() error {
 	r := &ex.req
 	ex.dropClaims()
 	if len(r.Host) == 0 {
-		r.Host = []byte(fallback)
+		r.Host = []byte(ex.service.Name)
 	}
 	dst := r.AppendHead(ex.outgoing[:0])
 	protocols := ex.upgrade()

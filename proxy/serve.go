@@ -44,6 +44,7 @@ func (p *Proxy) reject(ex *exchange, err error) {
 	ex.addr, ex.scheme = ex.peer, "http"
 	ex.record.Proto, ex.record.Scheme, ex.record.Client = ex.proto, ex.scheme, ex.addr
 	ex.body.done.Store(true) // it has no body that could be read
+	ex.body.n, ex.body.held, ex.body.owed = 0, false, false
 	switch {
 	case errors.Is(err, http1.ErrTargetTooLong):
 		err = fmt.Errorf("%w: more than limits.target", err)
@@ -170,5 +171,10 @@ func (p *Proxy) recover(ex *exchange) {
 		return
 	}
 	p.logBug(ex, "a bug: the request is given up", bug)
+	if l := ex.link; l != nil {
+		l.close()
+		ex.stopPump(l)
+		ex.leash.release()
+	}
 	p.refuse(ex, fmt.Errorf("%w: %v", errBug, bug))
 }

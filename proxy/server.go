@@ -99,7 +99,9 @@ type port struct {
 	log      *slog.Logger
 	once     sync.Once
 	done     chan struct{}  // closed when it accepts nothing more
-	serving  sync.WaitGroup // accept, patrol and the connections
+	serving  sync.WaitGroup // accept and the connections
+	drained  chan struct{}  // closed when they have ended
+	patrols  sync.WaitGroup
 
 	mu         sync.Mutex // guards the fields below
 	conns      map[*clientConn]struct{}
@@ -107,7 +109,7 @@ type port struct {
 }
 
 func newPort(l net.Listener, p *Proxy, log *slog.Logger) *port {
-	return &port{listener: l, proxy: p, log: log, done: make(chan struct{}), conns: map[*clientConn]struct{}{}}
+	return &port{listener: l, proxy: p, log: log, done: make(chan struct{}), drained: make(chan struct{}), conns: map[*clientConn]struct{}{}}
 }
 
 func (p *port) run() { p.serving.Go(p.accept) }
@@ -148,7 +150,7 @@ func (p *port) serve(c net.Conn) {
 	p.mu.Lock()
 	if !p.patrolling {
 		p.patrolling = true
-		p.serving.Go(p.patrol)
+		p.patrols.Go(p.patrol)
 	}
 	p.conns[cc] = struct{}{}
 	p.mu.Unlock()
@@ -169,7 +171,12 @@ func (p *port) patrol() {
 	tick := time.NewTicker(lookSoon)
 	defer tick.Stop()
 	for {
-		now := <-tick.C
+		var now time.Time
+		select {
+		case now = <-tick.C:
+		case <-p.drained:
+			return
+		}
 		half := p.proxy.world.Load().config.Timeouts.HalfClose
 		p.mu.Lock()
 		for c := range p.conns {
@@ -211,4 +218,6 @@ func (p *port) drain(limit time.Duration) {
 	})
 	defer late.Stop()
 	p.serving.Wait()
+	close(p.drained)
+	p.patrols.Wait()
 }

@@ -62,6 +62,7 @@ func (p pipe) close() {
 // splicer moves bytes from one socket to another without copying them into the
 // program. The zero value is ready for use.
 type splicer struct {
+	bound func() // called before what has been taken is given; bounds that
 	from  *inlet
 	pipe  pipe
 	want  int // to be taken from the source
@@ -73,13 +74,13 @@ type splicer struct {
 
 // move moves what has come, at most limit bytes and a pipe's worth, after
 // waiting for it, and returns how much that was. What could not be sent is lost:
-// the error is then a sendError.
+// the error is then a sendError. errNoPipe means that nothing was done.
 func (s *splicer) move(all *pipes, from *inlet, to syscall.RawConn, limit int64) (n int64, err error) {
 	if s.taken == nil {
 		s.taken, s.given = s.take, s.give
 	}
 	if s.pipe, err = all.get(); err != nil {
-		return 0, err
+		return 0, errNoPipe
 	}
 	s.from, s.want, s.held, s.err = from, int(min(limit, pipeSize)), 0, nil
 	if err := from.raw.Read(s.taken); err != nil {
@@ -87,6 +88,7 @@ func (s *splicer) move(all *pipes, from *inlet, to syscall.RawConn, limit int64)
 	}
 	got := s.held
 	if s.err == nil {
+		s.bound()
 		if err := to.Write(s.given); err != nil {
 			s.err = &sendError{err}
 		}
@@ -124,7 +126,9 @@ func (s *splicer) give(fd uintptr) bool {
 		n, err := splice(s.pipe[0], int(fd), s.held)
 		switch {
 		case n > 0:
-			s.held -= int(n)
+			if s.held -= int(n); s.held > 0 {
+				s.bound() // it moves
+			}
 		case err == syscall.EAGAIN:
 			return false
 		case err != nil:

@@ -8,6 +8,6 @@ const spliceSupported = false
 
 type pipes struct{}
 
-type splicer struct{}
+type splicer struct{ bound func() }
 
-func (*splicer) move(*pipes, *inlet, syscall.RawConn, int64) (int64, error) { return 0, syscall.ENOSYS }
+func (*splicer) move(*pipes, *inlet, syscall.RawConn, int64) (int64, error) { return 0, errNoPipe }

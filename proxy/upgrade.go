@@ -22,7 +22,7 @@ func (p *Proxy) upgrade(ex *exchange, b *backends.Backend, l *link) error {
 	switch {
 	case !isOneOf(view(asked), view(got)):
 		return ex.refuseSwitch(l, fmt.Errorf("%w: asked for %q, got %q", errUpgrade, asked, got))
-	case !ex.body.done.Load():
+	case !ex.body.done.Load() || ex.stopPump(l).owed:
 		// Its rest would be taken for the new protocol.
 		return ex.refuseSwitch(l, errUpgradeEarly)
 	}
@@ -30,7 +30,7 @@ func (p *Proxy) upgrade(ex *exchange, b *backends.Backend, l *link) error {
 	if err != nil {
 		return ex.refuseSwitch(l, err)
 	}
-	ex.stopPump(l)
+	ex.door.waiting(false)
 	ex.begun, ex.record.Upgraded, ex.record.Status = true, true, 101
 	head := http1.AppendEnd(ex.answerHead(b))
 	l.in.skip(ex.headLength)

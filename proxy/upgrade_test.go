@@ -71,6 +71,26 @@ func TestBytesPassBothWaysAfterAnUpgrade(t *testing.T) {
 	})
 }
 
+// timeouts.half_close is for answers: a tunnel has a time of its own.
+func TestAClientThatHasClosedItsSideOfATunnelMayListen(t *testing.T) {
+	overTheWire(t, func(t *testing.T, door *harness) {
+		finish := make(chan bool)
+		door.raw("v1", func(c *wire) {
+			c.head()
+			c.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Extra: 1\r\n\r\nhello\n")
+			<-finish
+			c.send("at last")
+		})
+		w := door.upgraded("")
+		w.half()
+		<-time.After(3 * lookSoon) // longer than timeouts.half_close
+		close(finish)
+		if got := w.rest(); got != "at last" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
 func TestTheOriginMayEndItsSideFirst(t *testing.T) {
 	overTheWire(t, func(t *testing.T, door *harness) {
 		got := make(chan string, 1)

@@ -1,118 +1,34 @@
 package http1
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
+
+	corpus "divvy/testdata/http1"
 )
 
-// hostile is one message, or several in a row, of testdata/http1, whose README
-// explains the format.
-type hostile struct {
-	at     string // file and line
-	name   string
-	source string
-	answer bool   // else a request
-	method string // that an answer answers
-	expect string
-	raw    []byte
-	passed []byte // what is passed on
-}
+// hostile is one message, or several in a row, of testdata/http1.
+type hostile struct{ *corpus.Message }
 
 // hostiles reads the whole corpus.
 func hostiles(tb testing.TB) (all []*hostile) {
 	tb.Helper()
-	files, err := filepath.Glob("../../testdata/http1/*.txt")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		var h *hostile
-		lines := bufio.NewScanner(bytes.NewReader(text))
-		for n := 1; lines.Scan(); n++ {
-			at := fmt.Sprintf("%s:%d", filepath.Base(file), n)
-			if name, ok := strings.CutPrefix(lines.Text(), "== "); ok {
-				h = &hostile{at: at, name: name, method: "GET"}
-				all = append(all, h)
-			} else if err := h.line(lines.Text()); err != nil {
-				tb.Fatalf("%s: %v", at, err)
-			}
-		}
+	for _, m := range corpus.Messages(tb) {
+		all = append(all, &hostile{m})
 	}
 	return all
-}
-
-func (h *hostile) line(line string) error {
-	key, text, _ := strings.Cut(line, " ")
-	switch key {
-	case "", "#", "note:":
-	case "source:":
-		h.source = text
-	case "from:":
-		h.answer = text == "origin"
-	case "to:":
-		h.method = text
-	case "expect:":
-		h.expect = text
-	case "|", ">", "*":
-		times := 1
-		if key == "*" {
-			var count string
-			var err error
-			count, text, _ = strings.Cut(text, " ")
-			if times, err = strconv.Atoi(count); err != nil {
-				return err
-			}
-		}
-		b, err := unescape(text)
-		if err != nil {
-			return err
-		}
-		into := &h.raw
-		if key == ">" {
-			into = &h.passed
-		}
-		*into = append(*into, bytes.Repeat(b, times)...)
-	default:
-		return fmt.Errorf("unknown key %q", key)
-	}
-	return nil
-}
-
-func unescape(s string) (b []byte, err error) {
-	for s != "" {
-		r, multi, rest, err := strconv.UnquoteChar(s, 0)
-		if err != nil {
-			return nil, fmt.Errorf("%q: %w", s, err)
-		}
-		if s = rest; multi {
-			b = append(b, string(r)...)
-		} else {
-			b = append(b, byte(r))
-		}
-	}
-	return b, nil
 }
 
 // receive reads raw as a connection would, and returns what is passed on of
 // messages that are complete, and how it ends.
 func (h *hostile) receive() (passed []byte, end string) {
-	for rest := h.raw; ; {
+	for rest := h.Raw; ; {
 		n, body, more, err := 0, Body{}, true, error(nil)
 		head := passed
-		if h.answer {
+		if h.Answer {
 			var res Response
-			n, err = res.Parse(rest, []byte(h.method))
+			n, err = res.Parse(rest, []byte(h.Method))
 			if n > 0 {
 				body, more = res.Body, res.Status < 200
 				head = body.Append(res.AppendHead(passed))
@@ -181,7 +97,7 @@ func relay(c *Chunked, dst, in []byte) ([]byte, int, error) {
 }
 
 func (h *hostile) status(err error) string {
-	if h.answer {
+	if h.Answer {
 		return "502"
 	}
 	return requestStatus(err)
@@ -208,16 +124,16 @@ func TestHostileMessages(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, h := range all {
-		if h.source == "" || seen[h.name] {
-			t.Errorf("%s: %s has no source, or a name that is used twice", h.at, h.name)
+		if h.Source == "" || seen[h.Name] {
+			t.Errorf("%s: %s has no source, or a name that is used twice", h.At, h.Name)
 		}
-		seen[h.name] = true
+		seen[h.Name] = true
 		passed, end := h.receive()
-		if end != h.expect {
-			t.Errorf("%s: %s: got %q, want %q", h.at, h.name, end, h.expect)
+		if end != h.Expect {
+			t.Errorf("%s: %s: got %q, want %q", h.At, h.Name, end, h.Expect)
 		}
-		if !bytes.Equal(passed, h.passed) {
-			t.Errorf("%s: %s: passed on\ngot  %q\nwant %q", h.at, h.name, passed, h.passed)
+		if !bytes.Equal(passed, h.Passed) {
+			t.Errorf("%s: %s: passed on\ngot  %q\nwant %q", h.At, h.Name, passed, h.Passed)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func seeds(f *testing.F, answers bool, add func(*hostile)) {
 	const enough = 4 << 10 // longer ones slow fuzzing down
 	n := 0
 	for _, h := range hostiles(f) {
-		if h.answer == answers && len(h.raw) < enough {
+		if h.Answer == answers && len(h.Raw) < enough {
 			add(h)
 			n++
 		}
@@ -132,7 +132,7 @@ func agree(t *testing.T, raw []byte, ours, theirs message) {
 }
 
 func FuzzRequest(f *testing.F) {
-	seeds(f, false, func(h *hostile) { f.Add(h.raw) })
+	seeds(f, false, func(h *hostile) { f.Add(h.Raw) })
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		ours, ok := ourRequest(raw)
 		if theirs, too := theirRequest(raw); ok && too {
@@ -145,7 +145,7 @@ func FuzzResponse(f *testing.F) {
 	methods := []string{"GET", "HEAD", "CONNECT", "POST"}
 	seeds(f, true, func(h *hostile) {
 		for i := range methods {
-			f.Add(h.raw, uint8(i))
+			f.Add(h.Raw, uint8(i))
 		}
 	})
 	f.Fuzz(func(t *testing.T, raw []byte, m uint8) {
@@ -190,7 +190,7 @@ func reason(res *http.Response) string {
 
 func FuzzChunked(f *testing.F) {
 	seeds(f, false, func(h *hostile) {
-		if _, body, ok := bytes.Cut(h.raw, []byte("\r\n\r\n")); ok {
+		if _, body, ok := bytes.Cut(h.Raw, []byte("\r\n\r\n")); ok {
 			f.Add(body)
 		}
 	})

@@ -168,8 +168,8 @@ func TestErrorsAreReadable(t *testing.T) {
 	f(usual+strings.Repeat("é", 30)+"\r\n", `malformed message: not a field name: "`+strings.Repeat(`\u00e9`, 20)+`"`)
 	for _, h := range hostiles(t) {
 		var r Request
-		if _, err := r.Parse(h.raw); err != nil && (len(err.Error()) > 300 || !all([]byte(err.Error()), text) || !isASCII(err.Error())) {
-			t.Errorf("%s: %q", h.name, err)
+		if _, err := r.Parse(h.Raw); err != nil && (len(err.Error()) > 300 || !all([]byte(err.Error()), text) || !isASCII(err.Error())) {
+			t.Errorf("%s: %q", h.Name, err)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 // What is written is read by us as what it was meant to be, and by net/http
 // the same.
 func FuzzRoundTrip(f *testing.F) {
-	seeds(f, false, func(h *hostile) { f.Add(h.raw, "X-A", "b", "GET", "/", 200, "OK") })
-	seeds(f, true, func(h *hostile) { f.Add(h.raw, "X-A", "b\r\n", "GET", "/ ", 200, "OK\n") })
+	seeds(f, false, func(h *hostile) { f.Add(h.Raw, "X-A", "b", "GET", "/", 200, "OK") })
+	seeds(f, true, func(h *hostile) { f.Add(h.Raw, "X-A", "b\r\n", "GET", "/ ", 200, "OK\n") })
 	f.Fuzz(func(t *testing.T, raw []byte, name, value, method, target string, status int, reason string) {
 		againRequest(t, raw, name, value)
 		againResponse(t, raw)

@@ -9,7 +9,7 @@ import (
 // However a message is cut up on its way, the same is found in it.
 func FuzzSplit(f *testing.F) {
 	for _, answers := range []bool{false, true} {
-		seeds(f, answers, func(h *hostile) { f.Add(h.raw, []byte{1, 3, 0}) })
+		seeds(f, answers, func(h *hostile) { f.Add(h.Raw, []byte{1, 3, 0}) })
 	}
 	f.Fuzz(func(t *testing.T, raw, cuts []byte) {
 		if a, b := splitRequest(raw, nil), splitRequest(raw, cuts); a != b {
@@ -97,20 +97,20 @@ func gather(c *Chunked, dst, in []byte) ([]byte, int, error) {
 // All messages of the corpus, at every place.
 func TestSplitEverywhere(t *testing.T) {
 	for _, h := range hostiles(t) {
-		if len(h.raw) > 1000 {
+		if len(h.Raw) > 1000 {
 			continue
 		}
-		request, response := splitRequest(h.raw, nil), splitResponse(h.raw, nil)
-		for cut := range h.raw {
+		request, response := splitRequest(h.Raw, nil), splitResponse(h.Raw, nil)
+		for cut := range h.Raw {
 			cuts := []byte{byte(cut), 255, 255, 255}
 			if cut == 0 {
 				cuts = []byte{0} // every byte by itself
 			}
-			if got := splitRequest(h.raw, cuts); got != request {
-				t.Errorf("%s at %d: got %s, want %s", h.name, cut, got, request)
+			if got := splitRequest(h.Raw, cuts); got != request {
+				t.Errorf("%s at %d: got %s, want %s", h.Name, cut, got, request)
 			}
-			if got := splitResponse(h.raw, cuts); got != response {
-				t.Errorf("%s at %d: got %s, want %s", h.name, cut, got, response)
+			if got := splitResponse(h.Raw, cuts); got != response {
+				t.Errorf("%s at %d: got %s, want %s", h.Name, cut, got, response)
 			}
 		}
 	}

@@ -1,0 +1,127 @@
+package proxy
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"divvy/router"
+)
+
+// A backend may answer before it has all of the request, and wait for the rest.
+// What it gets next on that connection must be the rest, or nothing.
+func TestAConnectionIsNotUsedAgainWhileItsBackendWaitsForTheRest(t *testing.T) {
+	overTheWire(t, func(t *testing.T, door *harness) {
+		const half = 10_000
+		bad := make(chan string, 1)
+		door.raw("v1", func(c *wire) {
+			for head := c.head(); head != ""; head = c.head() {
+				if strings.HasPrefix(head, "GET ") {
+					c.send(ok("fine"))
+					continue
+				}
+				_, _ = c.r.Peek(1)
+				c.send(ok("early"))
+				if body := c.read(2 * half); strings.Contains(body, "GET ") {
+					select {
+					case bad <- body:
+					default:
+					}
+				}
+			}
+		})
+		for i := range 300 {
+			w := door.dial()
+			w.say("POST / HTTP/1.1", "Host: h", fmt.Sprint("Content-Length: ", 2*half))
+			w.send(strings.Repeat("x", half))
+			for start := time.Now(); time.Since(start) < time.Duration(i)*time.Microsecond; {
+			}
+			w.send(strings.Repeat("x", half))
+			if _, err := w.answer("POST"); err != nil {
+				t.Fatal(err)
+			}
+			w.Close()
+			door.exchange("GET / HTTP/1.1", "Host: h", "Connection: close")
+			select {
+			case <-bad:
+				t.Fatalf("request %d became part of the body of another", i)
+			default:
+			}
+		}
+	})
+}
+
+// The end of one exchange must not end the next.
+func TestAFailureIsNotTheNextRequests(t *testing.T) {
+	overTheWire(t, func(t *testing.T, door *harness) {
+		door.raw("v1", func(c *wire) {
+			if head := c.head(); strings.HasPrefix(head, "GET ") {
+				c.send(ok("fine"))
+			}
+			c.rest()
+		})
+		door.configure(func(c *Config, _ *router.Config) { c.Timeouts.Response = 50 * time.Millisecond })
+		w := door.dial()
+		for range 3 {
+			w.say("POST / HTTP/1.1", "Host: h", "Content-Length: 4")
+			w.send("body")
+			res := must(w.answer("POST"))(t)
+			if text(res.Body); res.StatusCode != 504 {
+				t.Errorf("got %d, want 504", res.StatusCode)
+			}
+			w.say("GET / HTTP/1.1", "Host: h")
+			if res := must(w.answer("GET"))(t); text(res.Body) != "fine" {
+				t.Errorf("got %d", res.StatusCode)
+			}
+		}
+	})
+}
+
+func TestWhatIsNoRequestHasNoBody(t *testing.T) {
+	overTheWire(t, func(t *testing.T, door *harness) {
+		door.origin("v1", repeat)
+		door.post("/", "body")
+		if o := door.observed(); o.RequestBytes != 4 {
+			t.Errorf("observed %d bytes", o.RequestBytes)
+		}
+		door.exchange("GET / HTTP/1.1", "Host: h", " broken")
+		if o := door.observed(); o.Status != 400 || o.RequestBytes != 0 || !o.Client.IsLoopback() {
+			t.Errorf("observed %d, %d bytes, from %v", o.Status, o.RequestBytes, o.Client)
+		}
+	})
+}
+
+// Who takes an answer slowly, but takes it, is not given up.
+func TestAClientThatReadsSlowlyIsNotGivenUp(t *testing.T) {
+	overTheWire(t, func(t *testing.T, door *harness) {
+		const size = 8 << 20
+		door.raw("v1", func(c *wire) {
+			if head := c.head(); strings.HasPrefix(head, "GET /known") {
+				c.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size))
+			} else {
+				c.send("HTTP/1.1 200 OK\r\n\r\n")
+			}
+			c.send(strings.Repeat("x", size))
+		})
+		door.configure(func(c *Config, _ *router.Config) { c.Timeouts.Stream = 600 * time.Millisecond })
+		for _, path := range []string{"/known", "/unknown"} {
+			w := door.dial()
+			_ = w.Conn.(*net.TCPConn).SetReadBuffer(16 << 10)
+			w.say("GET "+path+" HTTP/1.1", "Host: h")
+			tick := time.NewTicker(10 * time.Millisecond)
+			for range 150 { // for two and a half times timeouts.stream
+				<-tick.C
+				if got := w.read(4 << 10); strings.Contains(got, "<") {
+					t.Fatalf("%s: %s", path, got[strings.Index(got, "<"):])
+				}
+			}
+			tick.Stop()
+			w.Close()
+			if o := door.observed(); strings.Contains(o.Err, "timeout") {
+				t.Errorf("%s: %s after %d bytes", path, o.Err, o.ResponseBytes)
+			}
+		}
+	})
+}
