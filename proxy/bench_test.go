@@ -102,3 +102,38 @@ func (h *harness) again(t testing.TB, size int, request string) func() {
 		}
 	}
 }
+
+// BenchmarkForward measures what is done to a request and to its answer, without
+// sockets: reading both heads, deciding, and writing both heads anew.
+func BenchmarkForward(b *testing.B) {
+	door := newHarness(b, openServer)
+	door.serveBytes("v1", 0)
+	request := []byte("GET /a/b?c=d HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: test/1.0\r\nAccept: */*\r\nAccept-Encoding: gzip\r\nCookie: a=b\r\n\r\n")
+	answer := []byte("HTTP/1.1 200 OK\r\nServer: test\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n")
+	var client inlet
+	client.memory = &door.proxy.memory
+	b.ReportAllocs()
+	for b.Loop() {
+		ex := door.proxy.exchange(nil, &client, nil)
+		ex.peerText, ex.proto = "192.0.2.1", "HTTP/1.1"
+		if _, err := ex.req.Parse(request); err != nil {
+			b.Fatal(err)
+		}
+		ex.body.begin(ex)
+		door.proxy.identify(ex)
+		if err := door.proxy.admit(ex); err != nil {
+			b.Fatal(err)
+		}
+		door.proxy.decide(ex)
+		if err := ex.compose(); err != nil {
+			b.Fatal(err)
+		}
+		backend := ex.nextBackend()
+		if _, err := ex.res.Parse(answer, ex.req.Method); err != nil {
+			b.Fatal(err)
+		}
+		ex.answering = ex.answerHead(backend)
+		backend.Release()
+		door.proxy.recycle(ex)
+	}
+}
