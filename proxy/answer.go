@@ -247,7 +247,6 @@ func (ex *exchange) splice(l *link, left int64) (n int64, done bool, err error) 
 		return 0, false, nil
 	}
 	l.within(ex.world.config.Timeouts.Stream)
-	ex.download.bound = ex.boundTaking
 	n, err = ex.download.move(&ex.proxy.pipes, &l.inlet, to.raw, left)
 	if err == errNoPipe {
 		return 0, false, nil

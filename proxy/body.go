@@ -190,7 +190,6 @@ func (ex *exchange) pumpOnce(l *link) error {
 	b := &ex.body
 	b.from.within(b.timeout)
 	if b.framing.Framing == http1.Length && b.from.in.len() == 0 && canSplice(b.from, &l.inlet, b.left) {
-		ex.upload.bound = func() { ex.boundSending(l) }
 		n, err := ex.upload.move(&ex.proxy.pipes, b.from, l.raw, b.left)
 		if err != errNoPipe {
 			b.spilled = true

@@ -127,6 +127,8 @@ func (p *Proxy) exchange(d door, client *inlet, l *leash) *exchange {
 	if !ok {
 		ex = &exchange{proxy: p}
 		ex.flushNow, ex.sendNow = ex.flushWaiting, ex.send
+		ex.download.bound = ex.boundTaking
+		ex.upload.bound = func() { ex.boundSending(ex.link) }
 	}
 	ex.world = p.world.Load()
 	ex.door, ex.client, ex.leash = d, client, l
