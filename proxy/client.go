@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"divvy/proxy/http1"
 )
 
 // clientConn is one connection from a client that speaks HTTP/1, and the door
@@ -25,7 +23,7 @@ type clientConn struct {
 	peerText string
 
 	isGone atomic.Bool
-	since  atomic.Int64 // when the request began that a backend has to answer, in Unix nanoseconds; or one of the values below
+	since  atomic.Int64 // when the request began that a backend has to answer, in Unix nanoseconds, or what else is waited for
 	unsure atomic.Bool  // the client may have ended its side together with its last request
 	looked time.Time    // when somebody looked after it; the patrol's
 
@@ -46,12 +44,6 @@ type clientConn struct {
 	passing  bool   // chunks are sent as they come
 }
 
-// What a connection waits for, besides a backend.
-const (
-	forNothing = 0
-	forTheBody = -1 // of an answer whose head has come
-)
-
 // phase is what a connection is doing.
 type phase uint8
 
@@ -60,9 +52,6 @@ const (
 	leaving              // it is told to end if none has come
 	busy                 // it reads a request, or answers it
 )
-
-// holdMost is how much of an answer is held back to be sent with what follows.
-const holdMost = 8 << 10
 
 // lingering is how long a client may go on sending a body that nobody reads
 // any more. To close the connection at once could cost it the answer (RFC 9112
@@ -315,150 +304,4 @@ func (c *clientConn) linger() {
 			return
 		}
 	}
-}
-
-// The door.
-
-func (c *clientConn) inform(head []byte) error {
-	_, err := c.out.send(http1.AppendEnd(head), nil)
-	return err
-}
-
-func (c *clientConn) proceed() error {
-	c.mayTake(c.ex.world.config.Timeouts.Stream)
-	_, err := io.WriteString(c.out.conn, "HTTP/1.1 100 Continue\r\n\r\n")
-	return err
-}
-
-func (c *clientConn) begin(status int, head []byte, body http1.Body) error {
-	ex := c.ex
-	if body.Framing == http1.UntilClose {
-		body.Framing = http1.Chunks
-	}
-	if body.Framing == http1.Chunks {
-		if ex.req.Minor == 0 {
-			body.Framing, ex.last = http1.UntilClose, true
-		} else {
-			c.chunking = true
-			c.passing = ex.res.Body.Framing == http1.Chunks
-		}
-	}
-	head = body.Append(head)
-	switch {
-	case ex.last || c.port.closing():
-		ex.last = true
-		head = append(head, "Connection: close\r\n"...)
-	case ex.req.Minor == 0:
-		head = append(head, "Connection: keep-alive\r\n"...)
-	}
-	c.pending = http1.AppendEnd(head)
-	c.since.Store(forTheBody)
-	return nil
-}
-
-func (c *clientConn) takesChunks() bool { return c.passing }
-
-// Write implements door.
-func (c *clientConn) Write(p []byte) (int, error) {
-	if c.chunking {
-		c.pending = http1.AppendChunkHeader(c.pending, int64(len(p)))
-	}
-	if err := c.pass(p); err != nil {
-		return 0, err
-	}
-	if c.chunking {
-		c.pending = append(c.pending, "\r\n"...)
-	}
-	return len(p), nil
-}
-
-func (c *clientConn) pass(p []byte) error {
-	if len(c.pending)+len(p) <= holdMost {
-		c.pending = append(c.pending, p...)
-		return nil
-	}
-	_, err := c.out.send(c.pending, p)
-	c.pending = c.pending[:0]
-	return err
-}
-
-func (c *clientConn) flush() error {
-	if len(c.pending) == 0 {
-		return nil
-	}
-	_, err := c.out.conn.Write(c.pending)
-	c.pending = c.pending[:0]
-	return err
-}
-
-func (c *clientConn) raw() (*inlet, error) {
-	if c.inlet.raw == nil {
-		return nil, nil
-	}
-	return &c.inlet, c.flush()
-}
-
-func (c *clientConn) end(trailer *http1.Fields, closed bool) error {
-	if c.chunking && !closed {
-		c.pending = http1.AppendLastChunk(c.pending, trailer)
-	}
-	return c.flush()
-}
-
-func (c *clientConn) hijack() (*clientConn, error) {
-	c.ex.last = true
-	return c, nil
-}
-
-func (c *clientConn) mayTake(limit time.Duration) { c.out.within(limit) }
-
-func (c *clientConn) gone() bool { return c.isGone.Load() }
-
-func (c *clientConn) waiting(yes bool) {
-	if yes {
-		c.since.Store(c.ex.record.Start.UnixNano())
-	} else {
-		c.since.Store(forNothing)
-	}
-}
-
-// How often it is looked after clients that wait: as soon as their requests take
-// long, and less often the longer they take.
-const (
-	lookSoon = 100 * time.Millisecond
-	lookLate = 2 * time.Second
-)
-
-// lookAfter pulls the leash if the client has left while the exchange waits for
-// a backend. It is called now and then, by the patrol. A client that has closed
-// its side may wait for its answer nevertheless (RFC 9112 section 9.6), but not
-// for longer than half; 0 is no bound. What it gets of an answer that has begun
-// shows whether it is there.
-func (c *clientConn) lookAfter(now time.Time, half time.Duration) {
-	since := c.since.Load()
-	if since == forNothing {
-		if c.unsure.CompareAndSwap(true, false) && c.look() != present {
-			c.leave()
-		}
-		return
-	}
-	waited, pause := time.Duration(0), lookLate
-	if since != forTheBody {
-		waited = now.Sub(time.Unix(0, since))
-		pause = min(max(waited/8, lookSoon), lookLate)
-	}
-	if now.Sub(c.looked) < pause {
-		return
-	}
-	c.looked = now
-	switch c.look() {
-	case present:
-		return
-	case halfClosed:
-		if since == forTheBody || half == 0 || waited < half {
-			return
-		}
-	}
-	c.isGone.Store(true)
-	c.leash.pull(errClientGone)
 }

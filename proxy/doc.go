@@ -2,8 +2,10 @@
 //
 // # How a request passes through
 //
-//	server.go     listen, accept, look after clients, stop
-//	client.go     the door for HTTP/1: one connection, its requests, its answers
+//	server.go     listen, accept, stop
+//	client.go     a connection from a client that speaks HTTP/1, and its requests
+//	clientdoor.go the door to it
+//	patrol.go     clients that wait: whether they are still there
 //	handler.go    the door for what net/http and its relatives speak
 //	exchange.go   one request and what became of it; what a door is
 //	serve.go      match, decide, count; the order of everything

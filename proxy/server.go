@@ -166,31 +166,6 @@ func (p *port) forget(c *clientConn) {
 	delete(p.conns, c)
 }
 
-// patrol looks after clients that wait, as long as there are connections.
-func (p *port) patrol() {
-	tick := time.NewTicker(lookSoon)
-	defer tick.Stop()
-	for {
-		var now time.Time
-		select {
-		case now = <-tick.C:
-		case <-p.drained:
-			return
-		}
-		half := p.proxy.world.Load().config.Timeouts.HalfClose
-		p.mu.Lock()
-		for c := range p.conns {
-			c.lookAfter(now, half)
-		}
-		p.patrolling = len(p.conns) > 0
-		more := p.patrolling
-		p.mu.Unlock()
-		if !more {
-			return
-		}
-	}
-}
-
 // each calls f for all connections, and reports whether there are any.
 func (p *port) each(f func(*clientConn)) bool {
 	p.mu.Lock()
