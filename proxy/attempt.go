@@ -140,6 +140,9 @@ func (ex *exchange) send() {
 	l := ex.link
 	l.waits, ex.sent = nil, true
 	l.out.within(ex.world.config.Timeouts.Stream)
+	if l.kicked.Load() { // between the line above and the last look
+		_ = l.out.conn.SetWriteDeadline(longAgo)
+	}
 	n, err := l.out.conn.Write(ex.outgoing)
 	ex.arrived = ex.arrived || n > 0
 	switch {
@@ -154,6 +157,8 @@ func (ex *exchange) send() {
 	case !ex.body.done.Load():
 		l.within(0)
 		ex.startPump(l)
+	default: // it may have taken long to be sent
+		l.within(ex.world.config.Timeouts.Response)
 	}
 }
 

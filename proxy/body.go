@@ -132,9 +132,12 @@ func (ex *exchange) keep(piece, tail []byte) {
 	}
 }
 
-// whole reports whether all of the body is there to be sent once more. It is
-// not while the pump runs.
-func (b *requestBody) whole() bool { return !b.touched || b.done.Load() && !b.spilled }
+// whole reports whether all of the body can be sent once more: what the pump has
+// sent, which must not run any more, and what is still to come. That only comes
+// to a reader that was interrupted if it reads from a socket.
+func (b *requestBody) whole() bool {
+	return !b.touched || !b.spilled && (b.done.Load() || b.from.raw != nil)
+}
 
 // startPump lets the pump send to l what has not been sent with the head.
 func (ex *exchange) startPump(l *link) {

@@ -47,6 +47,7 @@ type presence int
 
 const (
 	present presence = iota
+	talking          // and has sent something
 	halfClosed
 	absent
 )

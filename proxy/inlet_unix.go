@@ -60,7 +60,9 @@ func (i *inlet) look() presence {
 func (i *inlet) lookReady(fd uintptr) {
 	n, _, err := syscall.Recvfrom(int(fd), i.probe[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	switch {
-	case err == syscall.EAGAIN, err == syscall.EINTR, n > 0:
+	case n > 0:
+		i.seen = talking
+	case err == syscall.EAGAIN, err == syscall.EINTR:
 		i.seen = present
 	case err != nil:
 		i.seen = absent

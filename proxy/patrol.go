@@ -63,7 +63,7 @@ func (c *clientConn) lookAfter(now time.Time, half time.Duration) {
 	}
 	c.looked = now
 	switch c.look() {
-	case present:
+	case present, talking:
 		return
 	case halfClosed:
 		if since == forTheBody || half == 0 || waited < half {

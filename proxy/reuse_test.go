@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +123,43 @@ func TestAClientThatReadsSlowlyIsNotGivenUp(t *testing.T) {
 			if o := door.observed(); strings.Contains(o.Err, "timeout") {
 				t.Errorf("%s: %s after %d bytes", path, o.Err, o.ResponseBytes)
 			}
+		}
+	})
+}
+
+// A request that may be repeated is, though a part of its body has yet to come.
+func TestARequestIsSentAgainWhileItStillComes(t *testing.T) {
+	overTheWire(t, func(t *testing.T, door *harness) {
+		broken := make(chan bool)
+		var conns atomic.Int32
+		door.raw("v1", func(c *wire) {
+			stale := conns.Add(1) == 1
+			for head := c.head(); head != ""; head = c.head() {
+				switch {
+				case strings.HasPrefix(head, "GET "):
+					c.send(ok("fine"))
+				case stale:
+					c.read(5)
+					c.reset()
+					close(broken)
+					return
+				default:
+					c.send(ok(c.read(10)))
+				}
+			}
+		})
+		door.is(door.get("/"), 200, "fine") // which leaves a connection
+		w := door.dial()
+		w.say("PUT / HTTP/1.1", "Host: h", "Content-Length: 10")
+		w.send("first")
+		receive(t, broken)
+		w.send("rest.")
+		if res := must(w.answer("PUT"))(t); text(res.Body) != "firstrest." {
+			t.Errorf("got %d", res.StatusCode)
+		}
+		door.observed()
+		if o := door.observed(); o.Attempts != 1 || o.RequestBytes != 10 || o.Err != "" {
+			t.Errorf("observed %d attempts, %d bytes, %q", o.Attempts, o.RequestBytes, o.Err)
 		}
 	})
 }

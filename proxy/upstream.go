@@ -144,6 +144,12 @@ type link struct {
 
 func (l *link) close() { l.out.conn.Close() }
 
+// kick implements kicker: it ends writes as well.
+func (l *link) kick() {
+	l.inlet.kick()
+	_ = l.out.conn.SetWriteDeadline(longAgo)
+}
+
 // expect bounds the time for the head of the answer, from now on, when the
 // request has been sent. It is called by whoever sent it, while another
 // goroutine may be waiting for that head.
