@@ -148,6 +148,7 @@ func (ex *exchange) startPump(l *link) {
 		return
 	}
 	b.touched, b.running, b.owed = true, true, true
+	b.stopped.Store(false)
 	b.from.size = largeSize
 	go ex.pump(l)
 }

@@ -240,6 +240,24 @@ func TestAConnectionThatEndedIsNotUsedAgain(t *testing.T) {
 	})
 }
 
+// leftIdle returns the connection that a request to the only version has left,
+// when it is there.
+func (h *harness) leftIdle() (l *link) {
+	h.t.Helper()
+	b := h.registry.Members("shop")[0].Pool.Acquire(nil)
+	defer b.Release()
+	u := h.proxy.upstreamOf(b)
+	eventually(h.t, "the connection is idle", func() bool {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if len(u.idle) == 1 {
+			l = u.idle[0]
+		}
+		return l != nil
+	})
+	return l
+}
+
 // Nothing of a request has arrived if nothing of it could be written.
 func TestARequestOfWhichNothingWasWrittenIsSentAgain(t *testing.T) {
 	throughEveryDoor(t, func(t *testing.T, door *harness) {
@@ -254,15 +272,7 @@ func TestARequestOfWhichNothingWasWrittenIsSentAgain(t *testing.T) {
 		})
 		t.Cleanup(func() { close(end) }) // before the backend is stopped
 		door.is(door.get("/"), 200, "")
-		b := door.registry.Members("shop")[0].Pool.Acquire(nil)
-		u := door.proxy.upstreamOf(b)
-		b.Release()
-		eventually(t, "the connection is idle", func() bool {
-			u.mu.Lock()
-			defer u.mu.Unlock()
-			return len(u.idle) == 1
-		})
-		_ = u.idle[0].out.conn.(*net.TCPConn).CloseWrite()
+		_ = door.leftIdle().out.conn.(*net.TCPConn).CloseWrite()
 		door.is(door.post("/", "body"), 200, "body")
 		door.observed()
 		if o := door.observed(); o.Attempts != 1 || o.Err != "" || o.RequestBytes != 4 {

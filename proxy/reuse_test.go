@@ -148,7 +148,9 @@ func TestARequestIsSentAgainWhileItStillComes(t *testing.T) {
 				}
 			}
 		})
-		door.is(door.get("/"), 200, "fine") // which leaves a connection
+		door.is(door.get("/"), 200, "fine")
+		door.leftIdle()
+		door.observed()
 		w := door.dial()
 		w.say("PUT / HTTP/1.1", "Host: h", "Content-Length: 10")
 		w.send("first")
@@ -157,7 +159,6 @@ func TestARequestIsSentAgainWhileItStillComes(t *testing.T) {
 		if res := must(w.answer("PUT"))(t); text(res.Body) != "firstrest." {
 			t.Errorf("got %d", res.StatusCode)
 		}
-		door.observed()
 		if o := door.observed(); o.Attempts != 1 || o.RequestBytes != 10 || o.Err != "" {
 			t.Errorf("observed %d attempts, %d bytes, %q", o.Attempts, o.RequestBytes, o.Err)
 		}
