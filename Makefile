@@ -35,6 +35,12 @@ check: ## run every check that a change must pass
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+COMPARE ?= --path /
+.PHONY: compare
+compare: build ## measure processor time per request beside nginx and HAProxy
+	testdata/bench/compare --ours "build/divvy run -c testdata/bench/plain.toml" $(COMPARE)
+	testdata/bench/compare --only haproxy --ours "build/divvy run -c testdata/bench/full.toml" -H "Cookie: divvy-shop=0123456789abcdef" $(COMPARE)
+
 # `go test` fuzzes one function of one package at a time, so they are listed
 # first. A run may fail when its time is over, without a finding and saying
 # only "context deadline exceeded" (go.dev/issue/75804, fixed in Go 1.27):

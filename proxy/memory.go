@@ -6,7 +6,7 @@ import "sync"
 // head of a request, a large one as much of a body as is worth a system call.
 const (
 	smallSize = 4 << 10
-	largeSize = 32 << 10
+	largeSize = 64 << 10
 )
 
 // memory lends buffers. Connections hold one only while there are bytes in it,
