@@ -18,6 +18,7 @@ type Server struct {
 
 	mu      sync.Mutex // guards the fields below
 	config  Config
+	stopped bool
 	port    *port
 	serving sync.WaitGroup // ports, old ones included
 }
@@ -54,7 +55,11 @@ func (s *Server) commit(c Config, opened *port) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.config = c
-	if opened == nil {
+	switch {
+	case opened == nil:
+		return
+	case s.stopped:
+		opened.listener.Close() // it comes too late
 		return
 	}
 	if old := s.port; old != nil {
@@ -82,6 +87,7 @@ func (s *Server) Addr() net.Addr {
 func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.mu.Lock()
+	s.stopped = true
 	last, limit := s.port, s.config.Timeouts.Shutdown
 	s.mu.Unlock()
 	if last != nil {
@@ -97,7 +103,6 @@ type port struct {
 	listener net.Listener
 	proxy    *Proxy
 	log      *slog.Logger
-	once     sync.Once
 	done     chan struct{}  // closed when it accepts nothing more
 	serving  sync.WaitGroup // accept and the connections
 	drained  chan struct{}  // closed when they have ended
@@ -176,9 +181,10 @@ func (p *port) each(f func(*clientConn)) bool {
 	return len(p.conns) > 0
 }
 
-// stop accepts nothing more and ends connections without a request.
+// stop accepts nothing more and ends connections without a request. It is called
+// once, and followed by drain.
 func (p *port) stop() {
-	p.once.Do(func() { close(p.done) })
+	close(p.done)
 	p.listener.Close()
 	p.each((*clientConn).leave)
 }

@@ -214,6 +214,19 @@ func TestAChangeThatIsDiscardedChangesNothing(t *testing.T) {
 	})
 }
 
+func TestAChangeThatComesTooLateOpensNothing(t *testing.T) {
+	overTheWire(t, func(t *testing.T, door *harness) {
+		change := must(door.prepare(func(c *Config) { c.HTTP = "localhost:0" }))(t)
+		was := door.server.Addr().String()
+		door.stop()
+		change.Commit()
+		if at := door.server.Addr().String(); at != was {
+			t.Errorf("it listens on %s", at)
+		}
+		door.closed()
+	})
+}
+
 func TestAnAddressInUseIsReportedAndTheServerGoesOn(t *testing.T) {
 	overTheWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {})
