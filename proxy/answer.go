@@ -30,7 +30,6 @@ func (p *Proxy) answer(ex *exchange, b *backends.Backend, l *link) error {
 	if err == nil {
 		err = ex.copyBody(l)
 	}
-	ex.door.waiting(false)
 	ex.settle(l, err)
 	return nil
 }
@@ -91,11 +90,7 @@ func (ex *exchange) answerHead(b *backends.Backend) []byte {
 		head = append(head, "Connection: Upgrade\r\n"...)         // RFC 9110 section 15.5.22
 		head = http1.AppendFieldBytes(head, "Upgrade", protocols) // the door knows whether it can have that
 	}
-	if res.Body.Framing == http1.Chunks {
-		for names := range res.Values("Trailer") {
-			head = http1.AppendFieldBytes(head, "Trailer", names)
-		}
-	}
+	head = appendAnnounced(head, &res.Fields, res.Body)
 	if !res.Passes("Date") {
 		head = ex.proxy.date.append(head)
 	}

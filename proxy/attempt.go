@@ -106,7 +106,7 @@ func (ex *exchange) ask(l *link) error {
 		ex.link, ex.sent, ex.sendErr = l, false, nil
 		l.waits = ex.sendNow
 		l.within(ex.world.config.Timeouts.Response)
-		ex.door.waiting(true)
+		ex.door.waiting()
 		err = ex.awaitHead(l)
 		l.waits = nil
 		if ex.sendErr != nil {
@@ -116,7 +116,6 @@ func (ex *exchange) ask(l *link) error {
 	if err == nil {
 		return nil
 	}
-	ex.door.waiting(false)
 	l.close()
 	ex.stopPump(l)
 	cause := ex.leash.release()
@@ -140,9 +139,6 @@ func (ex *exchange) send() {
 	l := ex.link
 	l.waits, ex.sent = nil, true
 	l.out.within(ex.world.config.Timeouts.Stream)
-	if l.kicked.Load() { // between the line above and the last look
-		_ = l.out.conn.SetWriteDeadline(longAgo)
-	}
 	n, err := l.out.conn.Write(ex.outgoing)
 	ex.arrived = ex.arrived || n > 0
 	switch {

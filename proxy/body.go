@@ -44,14 +44,17 @@ func (b *requestBody) begin(ex *exchange) {
 	c := &ex.world.config
 	b.from, b.framing, b.left = ex.client, ex.req.Body, ex.req.Body.Length
 	b.limit, b.timeout = c.Limits.Body, c.Timeouts.Stream
-	b.chunked.Reset()
-	b.touched, b.spilled, b.owed, b.n, b.running = false, false, false, 0, false
-	b.stopped.Store(false)
 	b.done.Store(ex.req.Body.Empty())
 	b.held = ex.req.ExpectContinue && b.from.in.len() == 0
-	if b.ended == nil {
-		b.ended = make(chan struct{}, 1)
-	}
+}
+
+// reset makes b the body of a request that has none, or of which that is not
+// known yet.
+func (b *requestBody) reset() {
+	b.chunked.Reset()
+	b.held, b.touched, b.spilled, b.owed, b.running, b.n = false, false, false, false, false, 0
+	b.done.Store(true)
+	b.stopped.Store(false)
 }
 
 // buffered appends what has come of the body.
@@ -217,7 +220,7 @@ func (ex *exchange) pumpOnce(l *link) error {
 	}
 	ex.keep(piece, tail)
 	if len(piece)+len(tail) > 0 {
-		ex.boundSending(l)
+		l.out.within(b.timeout)
 		if _, err := l.out.send(piece, tail); err != nil {
 			return &sendError{err}
 		}
@@ -225,15 +228,6 @@ func (ex *exchange) pumpOnce(l *link) error {
 		return b.from.fill() // only part of a line
 	}
 	return nil
-}
-
-// boundSending bounds the time that the backend may take for what the pump sends
-// next: none if the pump is to stop.
-func (ex *exchange) boundSending(l *link) {
-	l.out.within(ex.body.timeout)
-	if ex.body.stopped.Load() { // between the line above and the last look
-		_ = l.out.conn.SetWriteDeadline(longAgo)
-	}
 }
 
 // stopPump ends the pump, if it runs, and returns the body as it left it.
@@ -250,11 +244,10 @@ func (ex *exchange) stopPump(l *link) *requestBody {
 	}
 	b.stopped.Store(true)
 	b.from.kick()
-	_ = l.out.conn.SetWriteDeadline(longAgo)
+	l.out.kick()
 	<-b.ended
 	b.from.unkick()
-	_ = l.out.conn.SetWriteDeadline(time.Time{})
-	l.out.by = time.Time{}
+	l.out.unkick()
 	return b
 }
 

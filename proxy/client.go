@@ -60,22 +60,12 @@ const lingering = time.Second
 
 func newClientConn(p *Proxy, at *port, c net.Conn) *clientConn {
 	cc := &clientConn{proxy: p, port: at}
-	cc.out.conn = c
-	tune(c)
+	cc.out.open(c)
 	cc.open(c, &p.memory, smallSize)
+	tune(cc.inlet.raw)
 	cc.attending, cc.reading = cc.attend, cc.ready
-	if addr, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
-		cc.peer = plain(addr.Addr())
-	}
-	cc.peerText = peerText(cc.peer)
+	cc.peer, cc.peerText = peerOf(c.RemoteAddr().String())
 	return cc
-}
-
-func peerText(a netip.Addr) string {
-	if !a.IsValid() {
-		return "unknown"
-	}
-	return a.String()
 }
 
 // serve answers requests until the connection ends.

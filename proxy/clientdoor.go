@@ -106,6 +106,7 @@ func (c *clientConn) end(trailer *http1.Fields, closed bool) error {
 
 func (c *clientConn) hijack() (*clientConn, error) {
 	c.ex.last = true
+	c.since.Store(forNothing)
 	return c, nil
 }
 
@@ -113,10 +114,4 @@ func (c *clientConn) mayTake(limit time.Duration) { c.out.within(limit) }
 
 func (c *clientConn) gone() bool { return c.isGone.Load() }
 
-func (c *clientConn) waiting(yes bool) {
-	if yes {
-		c.since.Store(c.ex.record.Start.UnixNano())
-	} else {
-		c.since.Store(forNothing)
-	}
-}
+func (c *clientConn) waiting() { c.since.Store(c.ex.record.Start.UnixNano()) }

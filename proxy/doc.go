@@ -21,6 +21,7 @@
 // and below all of these:
 //
 //	inlet.go      the receiving and the sending side of a connection
+//	bound.go      deadlines, moved only now and then
 //	memory.go     buffers, held only while there are bytes in them
 //	splice.go     bodies that never enter the program
 //	leash.go      how another goroutine ends a wait

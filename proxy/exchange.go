@@ -55,10 +55,10 @@ type door interface {
 	// gone reports whether the client is known to have left.
 	gone() bool
 
-	// waiting says whether the exchange waits for a backend from now on, so
-	// that the door looks after the client meanwhile, and pulls the leash when
-	// it has left.
-	waiting(bool)
+	// waiting says that the exchange waits for a backend from now on, until
+	// begin, hijack or its end, so that the door looks after the client
+	// meanwhile, and pulls the leash when it has left.
+	waiting()
 }
 
 // exchange is one request and what became of it, the same through every door.
@@ -128,7 +128,9 @@ func (p *Proxy) exchange(d door, client *inlet, l *leash) *exchange {
 		ex = &exchange{proxy: p}
 		ex.flushNow, ex.sendNow = ex.flushWaiting, ex.send
 		ex.download.bound = ex.boundTaking
-		ex.upload.bound = func() { ex.boundSending(ex.link) }
+		ex.upload.bound = func() { ex.link.out.within(ex.body.timeout) }
+		ex.body.ended = make(chan struct{}, 1)
+		ex.body.reset()
 	}
 	ex.world = p.world.Load()
 	ex.door, ex.client, ex.leash = d, client, l
@@ -144,6 +146,7 @@ const keepScratch = 16 << 10
 func (p *Proxy) recycle(ex *exchange) {
 	ex.req.Reset()
 	ex.res.Reset()
+	ex.body.reset()
 	scratch := func(b []byte) []byte {
 		if cap(b) > keepScratch {
 			return nil

@@ -250,6 +250,7 @@ func TestABugInOneRequestHarmsNoOther(t *testing.T) {
 		})
 		door.is(door.get("/sink"), 200, "fine")
 		door.observed()
+		eventually(t, "the bug is logged", func() bool { return strings.Contains(door.log.String(), "stack=") })
 		if log := door.log.String(); !strings.Contains(log, "a bug in a sink") || !strings.Contains(log, "stack=") {
 			t.Errorf("the log says %q", log)
 		}

@@ -268,6 +268,17 @@ func appendQuoted(dst []byte, host string) []byte {
 	return append(dst, host...)
 }
 
+// peerOf returns the address of who is connected from a remote address, and the
+// same in words: "unknown" if it is none.
+func peerOf(remote string) (netip.Addr, string) {
+	ap, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Addr{}, "unknown"
+	}
+	a := plain(ap.Addr())
+	return a, a.String()
+}
+
 func isIn(networks []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
 }

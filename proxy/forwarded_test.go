@@ -100,10 +100,11 @@ func asked(trusted []string, peer, host string, fields ...string) *exchange {
 	if n, err := ex.req.Parse([]byte(head)); err != nil || n != len(head) {
 		return nil
 	}
+	remote := ""
 	if peer != "" {
-		ex.peer = plain(netip.MustParseAddr(peer))
+		remote = netip.AddrPortFrom(netip.MustParseAddr(peer), 80).String()
 	}
-	ex.peerText = peerText(ex.peer)
+	ex.peer, ex.peerText = peerOf(remote)
 	ex.proxy.identify(ex)
 	return ex
 }

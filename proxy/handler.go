@@ -1,11 +1,11 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -19,14 +19,12 @@ func (p *Proxy) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d := &handlerDoor{w: w, r: r, control: http.NewResponseController(w)}
 		defer context.AfterFunc(r.Context(), func() { d.leash.pull(errClientGone) })()
-		d.inlet.memory, d.inlet.size, d.inlet.src = &p.memory, largeSize, d
+		d.inlet.open(d, &p.memory, largeSize)
+		d.writes.set = d.control.SetWriteDeadline
 		ex := p.exchange(d, &d.inlet, &d.leash)
 		ex.record.Start = time.Now()
 		ex.proto, ex.secure = r.Proto, r.TLS != nil
-		if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-			ex.peer = plain(addr.Addr())
-		}
-		ex.peerText = peerText(ex.peer)
+		ex.peer, ex.peerText = peerOf(r.RemoteAddr)
 		if _, err := ex.req.Parse(d.request()); err != nil {
 			p.reject(ex, err)
 		} else {
@@ -50,9 +48,9 @@ type handlerDoor struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	control *http.ResponseController
-	by      time.Time // the write deadline that is set
-	ended   bool      // the end of the body was delivered
-	rest    []byte    // what did not fit
+	writes  bound
+	ended   bool   // the end of the body was delivered
+	rest    []byte // what of it did not fit
 }
 
 // request returns the head of the request.
@@ -92,26 +90,43 @@ func (d *handlerDoor) Read(p []byte) (int, error) {
 		d.rest = d.rest[n:]
 		return n, nil
 	}
-	const framing = 16 // more than the size of a chunk and the ends of its lines have
 	if d.ended {
 		return 0, io.EOF
 	}
-	data := make([]byte, max(len(p)-framing, 1))
-	n, err := d.r.Body.Read(data)
-	chunk := http1.AppendChunk(make([]byte, 0, n+framing), data[:n])
+	// The data is read behind where the size of its chunk will stand.
+	const before, behind = 16, len("\r\n")
+	into := p
+	if len(p) < 2*(before+behind) {
+		into = make([]byte, 2*(before+behind))
+	}
+	n, err := d.r.Body.Read(into[before : len(into)-behind])
+	chunk := into[:0]
+	if n > 0 {
+		chunk = http1.AppendChunkHeader(chunk, int64(n))
+		chunk = append(chunk, into[before:before+n]...)
+		chunk = append(chunk, "\r\n"...)
+	}
 	if errors.Is(err, io.EOF) {
 		d.ended, err = true, nil
-		chunk = append(chunk, "0\r\n"...)
-		for name, values := range d.r.Trailer {
-			for _, v := range values {
-				chunk = http1.AppendField(chunk, name, v)
-			}
-		}
-		chunk = http1.AppendEnd(chunk)
+		d.rest = d.lastChunk()
 	}
-	n = copy(p, chunk)
-	d.rest = chunk[n:]
-	return n, err
+	sent := copy(p, chunk) // which is where it is already, if there was room
+	d.rest = append(bytes.Clone(chunk[sent:]), d.rest...)
+	if sent == 0 && len(d.rest) > 0 {
+		return d.Read(p)
+	}
+	return sent, err
+}
+
+// lastChunk returns the end of a body in chunks.
+func (d *handlerDoor) lastChunk() []byte {
+	end := []byte("0\r\n")
+	for name, values := range d.r.Trailer {
+		for _, v := range values {
+			end = http1.AppendField(end, name, v)
+		}
+	}
+	return http1.AppendEnd(end)
 }
 
 // SetReadDeadline implements source.
@@ -192,18 +207,9 @@ func (d *handlerDoor) hijack() (*clientConn, error) { return nil, errNoTunnel }
 
 // mayTake bounds writes. A connection that cannot have a deadline works without
 // one.
-func (d *handlerDoor) mayTake(limit time.Duration) {
-	if limit == 0 {
-		return
-	}
-	now := time.Now()
-	if left := d.by.Sub(now); left < limit || left > limit+limit/4 {
-		d.by = now.Add(limit + limit/4)
-		_ = d.control.SetWriteDeadline(d.by)
-	}
-}
+func (d *handlerDoor) mayTake(limit time.Duration) { d.writes.within(limit) }
 
 func (d *handlerDoor) gone() bool { return d.r.Context().Err() != nil }
 
 // waiting has nothing to do: the context tells when the client has left.
-func (d *handlerDoor) waiting(bool) {}
+func (d *handlerDoor) waiting() {}

@@ -3,7 +3,6 @@ package proxy
 import (
 	"io"
 	"net"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,6 +20,7 @@ type source interface {
 //
 // It belongs to one goroutine, but for kick.
 type inlet struct {
+	bound
 	src    source
 	raw    syscall.RawConn // nil: src cannot tell when there is something to read
 	memory *memory
@@ -33,8 +33,6 @@ type inlet struct {
 
 	ready   func(fd uintptr) bool // i.readReady, bound once
 	readErr error                 // of the last readReady
-	by      time.Time             // the deadline that is set
-	kicked  atomic.Bool
 
 	peek  func(fd uintptr) // i.lookReady, bound once
 	probe [1]byte
@@ -52,13 +50,10 @@ const (
 	absent
 )
 
-// longAgo is a deadline that ends what is under way.
-var longAgo = time.Unix(1, 0)
-
 func (i *inlet) open(src source, m *memory, size int) {
-	i.src, i.memory, i.size = src, m, size
+	i.src, i.memory, i.size, i.set = src, m, size, src.SetReadDeadline
 	i.ready, i.peek = i.readReady, i.lookReady
-	if c, ok := src.(*net.TCPConn); ok {
+	if c, ok := src.(*net.TCPConn); ok && canReadReady {
 		if raw, err := c.SyscallConn(); err == nil {
 			i.raw = raw
 		}
@@ -67,7 +62,7 @@ func (i *inlet) open(src source, m *memory, size int) {
 
 // fill reads once, and waits if nothing has come. It returns io.EOF at the end.
 func (i *inlet) fill() error {
-	if i.raw == nil || !canReadReady {
+	if i.raw == nil {
 		return i.fillPlain()
 	}
 	i.readErr = nil
@@ -94,64 +89,16 @@ func (i *inlet) fillPlain() error {
 	return err
 }
 
-// within bounds the waits from now on; zero is no bound. To set a deadline
-// costs a timer operation, so one is set a quarter later than asked for, and
-// left alone until that quarter has passed.
-func (i *inlet) within(limit time.Duration) {
-	if limit == 0 {
-		if !i.by.IsZero() {
-			i.until(time.Time{})
-		}
-		return
-	}
-	now := time.Now()
-	if left := i.by.Sub(now); left < limit || left > limit+limit/4 {
-		i.until(now.Add(limit + limit/4))
-	}
-}
-
-// until bounds the waits exactly.
-func (i *inlet) until(t time.Time) {
-	i.by = t
-	_ = i.src.SetReadDeadline(t)
-	if i.kicked.Load() { // between the two lines above, or before
-		_ = i.src.SetReadDeadline(longAgo)
-	}
-}
-
-// kick ends the read that is under way, and those to come, with a timeout. It
-// may be called from any goroutine.
-func (i *inlet) kick() {
-	i.kicked.Store(true)
-	_ = i.src.SetReadDeadline(longAgo)
-}
-
-// unkick lets reads work again.
-func (i *inlet) unkick() {
-	i.kicked.Store(false)
-	i.by = longAgo // so that the next bound is set
-}
-
 // outlet is the sending side of a connection. It belongs to one goroutine at a
 // time.
 type outlet struct {
+	bound
 	conn net.Conn
-	by   time.Time // the deadline that is set
 	both [2][]byte
 	vec  net.Buffers
 }
 
-// within bounds the writes from now on, like inlet.within.
-func (o *outlet) within(limit time.Duration) {
-	if limit == 0 {
-		return
-	}
-	now := time.Now()
-	if left := o.by.Sub(now); left < limit || left > limit+limit/4 {
-		o.by = now.Add(limit + limit/4)
-		_ = o.conn.SetWriteDeadline(o.by)
-	}
-}
+func (o *outlet) open(c net.Conn) { o.conn, o.set = c, c.SetWriteDeadline }
 
 // send writes a and b, with one system call where the system can.
 func (o *outlet) send(a, b []byte) (n int, err error) {

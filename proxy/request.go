@@ -73,23 +73,8 @@ func (ex *exchange) decodedPath() string {
 	if bytes.IndexByte(path, '%') < 0 {
 		return view(path)
 	}
-	ex.path = ex.path[:0]
-	for i := 0; i < len(path); i++ {
-		c := path[i]
-		if c == '%' { // two digits follow, or the request would have been refused
-			c = hexDigit(path[i+1])<<4 | hexDigit(path[i+2])
-			i += 2
-		}
-		ex.path = append(ex.path, c)
-	}
+	ex.path = ex.req.AppendDecodedPath(ex.path[:0])
 	return view(ex.path)
-}
-
-func hexDigit(c byte) byte {
-	if c <= '9' {
-		return c - '0'
-	}
-	return c&0xf + 9
 }
 
 // upgrade returns the protocols that the client asks to change to, nil for
@@ -131,11 +116,7 @@ func (ex *exchange) compose() error {
 	if r.TakesTrailers {
 		dst = append(dst, "TE: trailers\r\n"...)
 	}
-	if r.Body.Framing == http1.Chunks {
-		for names := range r.Values("Trailer") {
-			dst = http1.AppendFieldBytes(dst, "Trailer", names)
-		}
-	}
+	dst = appendAnnounced(dst, &r.Fields, r.Body)
 	dst = ex.appendForwarded(dst)
 	if h := ex.world.config.RequestIDHeader; h != "" {
 		dst = http1.AppendField(dst, h, ex.record.RequestID)
@@ -150,6 +131,17 @@ func (ex *exchange) compose() error {
 	}
 	ex.outgoing = dst
 	return err
+}
+
+// appendAnnounced appends the Trailer fields of a message, which say what may
+// come after its body: Trailer is a hop-by-hop field.
+func appendAnnounced(dst []byte, f *http1.Fields, body http1.Body) []byte {
+	if body.Framing == http1.Chunks {
+		for names := range f.Values("Trailer") {
+			dst = http1.AppendFieldBytes(dst, "Trailer", names)
+		}
+	}
+	return dst
 }
 
 // appendVia appends a Via field of ours, after those that are there (RFC 9110

@@ -43,8 +43,6 @@ func (p *Proxy) reject(ex *exchange, err error) {
 	ex.identifier("")
 	ex.addr, ex.scheme = ex.peer, "http"
 	ex.record.Proto, ex.record.Scheme, ex.record.Client = ex.proto, ex.scheme, ex.addr
-	ex.body.done.Store(true) // it has no body that could be read
-	ex.body.n, ex.body.held, ex.body.owed = 0, false, false
 	switch {
 	case errors.Is(err, http1.ErrTargetTooLong):
 		err = fmt.Errorf("%w: more than limits.target", err)

@@ -2,7 +2,7 @@
 
 package proxy
 
-import "net"
+import "syscall"
 
 // tune does what is done on Linux to connections to clients.
-func tune(net.Conn) {}
+func tune(syscall.RawConn) {}

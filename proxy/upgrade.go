@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +19,7 @@ func (p *Proxy) upgrade(ex *exchange, b *backends.Backend, l *link) error {
 	defer l.close()
 	asked, got := ex.upgrade(), upgradable(ex.res.Upgrade)
 	switch {
-	case !isOneOf(view(asked), view(got)):
+	case got == nil || !http1.HasToken(asked, view(got)):
 		return ex.refuseSwitch(l, fmt.Errorf("%w: asked for %q, got %q", errUpgrade, asked, got))
 	case !ex.body.done.Load() || ex.stopPump(l).owed:
 		// Its rest would be taken for the new protocol.
@@ -30,7 +29,6 @@ func (p *Proxy) upgrade(ex *exchange, b *backends.Backend, l *link) error {
 	if err != nil {
 		return ex.refuseSwitch(l, err)
 	}
-	ex.door.waiting(false)
 	ex.begun, ex.record.Upgraded, ex.record.Status = true, true, 101
 	head := http1.AppendEnd(ex.answerHead(b))
 	l.in.skip(ex.headLength)
@@ -51,23 +49,9 @@ func (p *Proxy) upgrade(ex *exchange, b *backends.Backend, l *link) error {
 }
 
 func (ex *exchange) refuseSwitch(l *link, err error) error {
-	ex.door.waiting(false)
 	ex.stopPump(l)
 	ex.leash.release()
 	return err
-}
-
-// isOneOf reports whether got is among the protocols that were asked for.
-func isOneOf(asked, got string) bool {
-	if got == "" {
-		return false
-	}
-	for protocol := range strings.SplitSeq(asked, ",") {
-		if strings.EqualFold(strings.TrimSpace(protocol), got) {
-			return true
-		}
-	}
-	return false
 }
 
 // tunnel is two connections that have left HTTP.
@@ -87,7 +71,7 @@ type way struct {
 func newTunnel(client *clientConn, l *link, limit time.Duration) *tunnel {
 	t := &tunnel{client: way{&client.inlet, &client.out}, origin: way{&l.inlet, &l.out}, limit: limit}
 	for _, w := range []way{t.client, t.origin} {
-		_ = w.out.conn.SetWriteDeadline(time.Time{})
+		w.out.within(limit)
 		w.in.size, w.in.waits = largeSize, nil
 	}
 	t.moved.Store(time.Now().UnixNano())
@@ -117,10 +101,8 @@ func (t *tunnel) move(dst *outlet, src *inlet) (n int64, err error) {
 				break
 			}
 		}
-		if t.limit > 0 {
-			t.moved.Store(time.Now().UnixNano())
-			dst.within(t.limit)
-		}
+		t.moved.Store(time.Now().UnixNano())
+		dst.within(t.limit)
 		var m int
 		m, err = dst.conn.Write(src.in.bytes())
 		n += int64(m)

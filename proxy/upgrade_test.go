@@ -12,6 +12,9 @@ import (
 	"golang.org/x/net/websocket"
 )
 
+// switched is the answer that begins the echo protocol.
+const switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Extra: 1\r\n\r\nhello\n"
+
 // echo is a backend that switches to a protocol of its own, in which each line
 // comes back. It ends when the client does, with a last word.
 func echo(c *wire) {
@@ -20,7 +23,7 @@ func echo(c *wire) {
 		c.send("HTTP/1.1 426 Upgrade Required\r\nUpgrade: echo\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nno")
 		return
 	}
-	c.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Extra: 1\r\n\r\nhello\n")
+	c.send(switched)
 	for {
 		line, err := c.r.ReadString('\n')
 		if err != nil {
@@ -77,7 +80,7 @@ func TestAClientThatHasClosedItsSideOfATunnelMayListen(t *testing.T) {
 		finish := make(chan bool)
 		door.raw("v1", func(c *wire) {
 			c.head()
-			c.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Extra: 1\r\n\r\nhello\n")
+			c.send(switched)
 			<-finish
 			c.send("at last")
 		})
@@ -96,7 +99,7 @@ func TestTheOriginMayEndItsSideFirst(t *testing.T) {
 		got := make(chan string, 1)
 		door.raw("v1", func(c *wire) {
 			c.head()
-			c.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Extra: 1\r\n\r\nhello\n")
+			c.send(switched)
 			c.half()
 			got <- c.rest()
 		})
@@ -162,7 +165,7 @@ func TestATunnelEndsWhenTheClientBreaks(t *testing.T) {
 		ended := make(chan bool, 1)
 		door.raw("v1", func(c *wire) {
 			c.head()
-			c.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Extra: 1\r\n\r\nhello\n")
+			c.send(switched)
 			ended <- c.ended()
 		})
 		door.upgraded("").reset()
@@ -180,7 +183,7 @@ func TestATunnelEndsWhenTheOriginBreaks(t *testing.T) {
 		cut := make(chan bool)
 		door.raw("v1", func(c *wire) {
 			c.head()
-			c.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nX-Extra: 1\r\n\r\nhello\n")
+			c.send(switched)
 			<-cut
 			c.reset()
 		})

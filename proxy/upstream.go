@@ -126,7 +126,7 @@ func (u *upstream) dial(ex *exchange) (*link, error) {
 		return nil, err
 	}
 	l := &link{up: u}
-	l.out.conn = c
+	l.out.open(c)
 	l.open(c.(*net.TCPConn), u.memory, largeSize)
 	return l, nil
 }
@@ -147,7 +147,7 @@ func (l *link) close() { l.out.conn.Close() }
 // kick implements kicker: it ends writes as well.
 func (l *link) kick() {
 	l.inlet.kick()
-	_ = l.out.conn.SetWriteDeadline(longAgo)
+	l.out.kick()
 }
 
 // expect bounds the time for the head of the answer, from now on, when the
@@ -157,10 +157,7 @@ func (l *link) expect(limit time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.answered && limit > 0 {
-		_ = l.src.SetReadDeadline(time.Now().Add(limit))
-		if l.kicked.Load() {
-			_ = l.src.SetReadDeadline(longAgo)
-		}
+		l.apply(time.Now().Add(limit))
 	}
 }
 

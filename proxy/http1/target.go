@@ -105,6 +105,20 @@ func (r *Request) Path() []byte {
 
 var slash = []byte("/")
 
+// AppendDecodedPath appends [Request.Path] with what its percent signs stand for.
+func (r *Request) AppendDecodedPath(dst []byte) []byte {
+	path := r.Path()
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		if c == '%' { // two digits follow, or the request was refused
+			c = hexValue(path[i+1])<<4 | hexValue(path[i+2])
+			i += 2
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
 // Query returns what stands behind the question mark of the target, and
 // whether there is one.
 func (r *Request) Query() (query []byte, ok bool) {

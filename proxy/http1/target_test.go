@@ -1,6 +1,9 @@
 package http1
 
-import "testing"
+import (
+	"net/url"
+	"testing"
+)
 
 func TestTarget(t *testing.T) {
 	const none = "-"
@@ -11,18 +14,22 @@ func TestTarget(t *testing.T) {
 			t.Errorf("%s %s: the origin gets %q, want %q", method, target, got, wantTarget)
 		}
 		path, query := none, none
-		if p := r.Path(); p != nil {
+		p := r.Path()
+		if p != nil {
 			path = string(p)
 		}
 		if q, ok := r.Query(); ok {
 			query = string(q)
+		}
+		if got, err := url.PathUnescape(path); p != nil && (err != nil || string(r.AppendDecodedPath(nil)) != got) {
+			t.Errorf("%s %s: the path is decoded as %q, want %q", method, target, r.AppendDecodedPath(nil), got)
 		}
 		if path != wantPath || query != wantQuery {
 			t.Errorf("%s %s: got %q and %q, want %q and %q", method, target, path, query, wantPath, wantQuery)
 		}
 	}
 	// RFC 9112 section 3.2.1
-	for _, path := range []string{"/", "//", "/a", "//a/b", "/a/../b", "/;a=b", "/%2f", "/a|b", "/:80", "/http://x/", "/\xe4", "/*"} {
+	for _, path := range []string{"/", "//", "/a", "//a/b", "/a/../b", "/;a=b", "/%2f", "/%E4%f6+%00/%41", "/a|b", "/:80", "/http://x/", "/\xe4", "/*"} {
 		f("GET", path, "h", path, path, none)
 		f("GET", path+"?", "h", path+"?", path, "")
 		f("GET", path+"?a?/b%", "h", path+"?a?/b%", path, "a?/b%")
