@@ -1,9 +1,10 @@
 // Command app is the application that the tests run in containers: it serves
-// HTTP on port 8080, ends what it has begun when it is asked to stop, and
+// HTTP on port 8080, or that in PORT, ends what it has begun when it is asked to stop, and
 // checks its own health as "app check".
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -27,7 +28,7 @@ func serve() error {
 	signal.Ignore(syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGQUIT)
 	defer stop()
-	server := &http.Server{Addr: ":8080", Handler: http.HandlerFunc(answer)}
+	server := &http.Server{Addr: ":" + cmp.Or(os.Getenv("PORT"), "8080"), Handler: http.HandlerFunc(answer)}
 	drained := make(chan error, 1)
 	context.AfterFunc(ctx, func() { drained <- server.Shutdown(context.Background()) })
 	if err := server.ListenAndServe(); err != http.ErrServerClosed {
