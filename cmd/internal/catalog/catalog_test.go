@@ -215,14 +215,29 @@ func TestStaticBackends(t *testing.T) {
 	}
 }
 
-// Labels come from whoever may start a container.
+// A service whose every container says that it gets nothing is dark. In a file
+// that would be a mistake; here another container may come that gets something.
+func TestAServiceMayBeDark(t *testing.T) {
+	t.Parallel()
+	c := combine(nil, container(1, "shop", "v1", "service=shop", "weight=0"))
+	expect(t, c, "shop/c1@"+c.Endpoints[0].Addr)
+	if w := c.Services[0].Weights; len(w) != 1 || slices.Collect(maps.Values(w))[0] != 0 {
+		t.Errorf("got %v", w)
+	}
+	problems(t, c)
+}
+
+// Labels come from whoever may start a container. Another one is without
+// mistakes and has weight, so that whatever the first says, the service serves.
 func FuzzLabels(f *testing.F) {
 	f.Add("shop", "a.example,*.b.example", "/x", "7", "cookie,ip", "10.0.0.0/8")
 	f.Add("", ",,", "x", "-1", "cookie:", "::/0")
 	f.Fuzz(func(t *testing.T, service, hosts, paths, weight, sticky, override string) {
 		c := container(1, "shop", "v1")
 		c.Labels = map[string]string{"divvy.service": service, "divvy.hosts": hosts, "divvy.paths": paths, "divvy.weight": weight, "divvy.sticky": sticky, "divvy.override": override}
-		got := combine(nil, c)
+		sound := container(2, "shop", "v2")
+		sound.Labels = map[string]string{"divvy.service": service, "divvy.weight": "1"}
+		got := combine(nil, c, sound)
 		for _, s := range got.Services {
 			if err := s.Validate(); err != nil && len(serves(got)) > 0 {
 				t.Errorf("an invalid service gets a backend: %v", err)
