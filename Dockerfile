@@ -35,6 +35,9 @@ LABEL org.opencontainers.image.title="divvy-demo" \
 # (docker run --group-add, in Compose group_add), or reach the engine through a
 # socket proxy.
 FROM base AS divvy
+# What is edited while divvy runs is remembered here: mount a volume.
+COPY --chown=65532:65532 build/state /var/lib/divvy
+VOLUME /var/lib/divvy
 # No configuration is baked in: which of these ports are in use is up to it.
 #   8080 HTTP, 9900 admin
 EXPOSE 8080 9900

@@ -35,11 +35,19 @@ check: ## run every check that a change must pass
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: simulate
+simulate: ## simulate how often verdicts are wrong, and how late, beside other rules
+	SIMULATE=1 $(GO) test ./metrics/stats -run TheREADMEHasTheAlarms -count 1 -v -timeout 1h
+
 COMPARE ?= --path /
 .PHONY: compare
 compare: build ## measure processor time per request beside nginx and HAProxy
+ifneq ($(filter --tls --h2,$(COMPARE)),)
+	testdata/bench/compare --ours "build/divvy run -c @DIR@/tls.toml" $(COMPARE)
+else
 	testdata/bench/compare --ours "build/divvy run -c testdata/bench/plain.toml" $(COMPARE)
 	testdata/bench/compare --only haproxy --ours "build/divvy run -c testdata/bench/full.toml" -H "Cookie: divvy-shop=0123456789abcdef" $(COMPARE)
+endif
 
 # `go test` fuzzes one function of one package at a time, so they are listed
 # first. A run may fail when its time is over, without a finding and saying
@@ -63,6 +71,7 @@ fuzz: ## fuzz every fuzz function for FUZZTIME (20s)
 
 .PHONY: image
 image: build ## build the images divvy:dev, divvy-demo:v1 and divvy-demo:v2
+	mkdir -p build/state
 	$(DOCKER) build --tag divvy:dev --target divvy \
 		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 		--build-arg CREATED=$(CREATED) --build-arg SOURCE=$(SOURCE) .

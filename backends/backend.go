@@ -13,6 +13,11 @@ type Conns interface {
 	// CloseIdleConnections closes those that carry no request, now. Those that
 	// do may stay until it ends. It must not block.
 	CloseIdleConnections()
+
+	// CloseConnections closes all of them, now: the time is over that requests,
+	// streams and upgraded connections had to end by themselves. No other is
+	// opened after that. It must not block.
+	CloseConnections()
 }
 
 // An Opener makes the Conns of a backend.
@@ -23,12 +28,11 @@ type Opener interface{ Open(*Backend) Conns }
 // reloads and events that do not concern it.
 type Backend struct {
 	ID      string
-	Name    string
-	Host    string
 	Addr    string
 	Version Version
 	Created time.Time
 
+	name     atomic.Pointer[string]
 	pool     *Pool
 	registry *Registry
 
@@ -38,21 +42,37 @@ type Backend struct {
 	connsOnce sync.Once
 	conns     atomic.Pointer[Conns]
 
-	life // guarded by registry.mu
+	sight sight
+	eject atomic.Pointer[Eject] // nil: nothing that requests see ejects it
+
+	dialect atomic.Pointer[Dialect]
+
+	// Guarded by Registry.mu.
+	life
+	probe   context.CancelFunc // set while its port is probed
+	asker   context.CancelFunc // set while it is checked
+	asked   *Check             // by this
+	askedAt string             // at this address
+	askedIn *Dialect           // in this dialect
+	timer   *time.Timer        // when to look at it again
+	closing *time.Timer        // when a drain has taken too long
+	cause   Cause              // of its last ejection
+	joined  time.Time          // when it came into rotation
+	ramp    time.Duration      // how long it takes from then to its whole share; 0: it has it
+	state   State
+	reason  string
+	since   time.Time
+	gone    bool // nothing is left of it
 }
 
-// life is the part of a backend that decides its state.
-type life struct {
-	endpoint Endpoint
-	stopping string // why it drains, "" if it does not
-	accepted bool   // its port has accepted a connection since it was last refused
-	refused  bool   // a request found its port closed after that
-	lastErr  string // why the last connection attempt failed
-	probe    context.CancelFunc
+// Name returns the name of the container at present, for people: it may change.
+func (b *Backend) Name() string { return *b.name.Load() }
 
-	state  State
-	reason string
-	since  time.Time
+func (b *Backend) rename(to string) {
+	if had := b.name.Load(); had == nil || *had != to {
+		kept := to // so that only what is new is allocated
+		b.name.Store(&kept)
+	}
 }
 
 // Acquire counts one more request in flight and reports whether the backend
@@ -81,6 +101,10 @@ func (b *Backend) Release() {
 // InFlight returns the number of requests in flight.
 func (b *Backend) InFlight() int { return int(b.inflight.Load()) }
 
+// Dialect returns how the backend is spoken to by those who connect from now on.
+// As long as it means the same it is the same.
+func (b *Backend) Dialect() *Dialect { return b.dialect.Load() }
+
 // Draining reports whether the backend takes no new requests any more.
 func (b *Backend) Draining() bool { return b.draining.Load() }
 
@@ -104,5 +128,11 @@ func (b *Backend) Refused(err error) { b.registry.refused(b, err) }
 func (b *Backend) closeIdleConns() {
 	if c := b.conns.Load(); c != nil {
 		(*c).CloseIdleConnections()
+	}
+}
+
+func (b *Backend) closeConns() {
+	if c := b.conns.Load(); c != nil {
+		(*c).CloseConnections()
 	}
 }

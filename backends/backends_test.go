@@ -3,8 +3,13 @@ package backends
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net/netip"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -279,16 +284,35 @@ func TestAVersionThatCannotBeUsedIsNotPresent(t *testing.T) {
 	}
 }
 
-func TestARenameIsShown(t *testing.T) {
+func TestARenameIsShownEverywhere(t *testing.T) {
 	t.Parallel()
-	r := &Registry{}
+	var log strings.Builder
+	var told []string
+	r := &Registry{Log: slog.New(slog.NewTextHandler(&log, nil)), Observe: func(c Change) { told = append(told, c.Backend) }}
 	e := endpoint("c1", "sha256:aa", "v1", 0)
 	r.Replace([]Endpoint{e})
+	b := only(t, r).Acquire(nil)
+	done := make(chan struct{})
+	go func() { // as a request does, without a lock
+		defer close(done)
+		for b.Name() != "renamed" {
+			runtime.Gosched()
+		}
+	}()
 	e.Name = "renamed"
 	r.Replace([]Endpoint{e})
-	if got := r.Backends(only(t, r).Pool)[0].Name; got != "renamed" {
-		t.Errorf("got %s", got)
+	<-done
+	if got := r.Backends(b.pool)[0].Name; got != "renamed" {
+		t.Errorf("the status says %s", got)
 	}
+	r.Stopping("c1", "test")
+	if got := told[len(told)-1]; got != "renamed" {
+		t.Errorf("the event says %s", got)
+	}
+	if !strings.Contains(log.String(), `msg="backend draining" service=shop version=v1@aa backend=renamed`) {
+		t.Errorf("the log says\n%s", &log)
+	}
+	b.Release()
 }
 
 func TestAVersionsName(t *testing.T) {
@@ -342,7 +366,7 @@ func TestLoadIsSpreadEvenly(t *testing.T) {
 	for range each * len(list) {
 		pool.Acquire(nil)
 	}
-	for _, b := range *pool.ready.Load() {
+	for _, b := range pool.rotation.Load().full {
 		if n := b.InFlight(); n < each-10 || n > each+10 {
 			t.Errorf("%s has %d in flight, want about %d", b.ID, n, each)
 		}
@@ -350,7 +374,8 @@ func TestLoadIsSpreadEvenly(t *testing.T) {
 }
 
 // Requests that begin and end while everything else changes: nobody is handed
-// a backend after its drain, every count returns to zero, and nothing is left.
+// a backend after its drain, somebody is handed to each, every count returns to
+// zero, and nothing is left.
 func TestAcquireAgainstDrain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -368,9 +393,12 @@ func TestAcquireAgainstDrain(t *testing.T) {
 						return
 					default:
 					}
-					if b := pool.Acquire(nil); b != nil {
-						b.Release()
+					b := pool.Acquire(nil)
+					if b == nil {
+						t.Error("nobody was there, though one of two always is")
+						return
 					}
+					b.Release()
 				}
 			})
 		}
@@ -410,13 +438,46 @@ func TestConnectionsCloseWhenTheBackendDrains(t *testing.T) {
 	}
 }
 
-type conns struct{ closed int }
+// A request that is turned away asks who else there is. Were the one that drains
+// still in rotation, it would be sent back rather than to another version.
+func TestWhoDrainsLeavesTheRotationBeforeItTurnsRequestsAway(t *testing.T) {
+	t.Parallel()
+	r := &Registry{}
+	r.Replace([]Endpoint{endpoint("c1", "sha256:aa", "v1", 0)})
+	pool := only(t, r)
+	b := pool.Acquire(nil)
+	defer b.Release()
+	closing := new(conns)
+	closing.closing = func() {
+		if !b.Draining() || pool.Usable() {
+			t.Errorf("while it drains (%v), its version is said to be usable (%v)", b.Draining(), pool.Usable())
+		}
+	}
+	b.Conns(opener{closing})
+	r.Stopping("c1", "test")
+	if closing.closed != 1 {
+		t.Error("it was not asked")
+	}
+}
+
+type conns struct {
+	closing func() // called when idle ones are closed, unless it is nil
+	closed  int
+	ended   atomic.Bool
+}
 
 type opener struct{ c Conns }
 
 func (o opener) Open(*Backend) Conns { return o.c }
 
-func (c *conns) CloseIdleConnections() { c.closed++ }
+func (c *conns) CloseIdleConnections() {
+	if c.closing != nil {
+		c.closing()
+	}
+	c.closed++
+}
+
+func (c *conns) CloseConnections() { c.ended.Store(true) }
 
 func BenchmarkAcquire(b *testing.B) {
 	r := &Registry{}
@@ -426,4 +487,53 @@ func BenchmarkAcquire(b *testing.B) {
 	for b.Loop() {
 		pool.Acquire(nil).Release()
 	}
+}
+
+// conns are connections that only count what is done to them.
+type countedConns struct{ closed chan struct{} }
+
+func (c *countedConns) Open(*Backend) Conns   { return c }
+func (c *countedConns) CloseIdleConnections() {}
+func (c *countedConns) CloseConnections()     { close(c.closed) }
+
+func TestConnectionsToAnAddressThatAContainerLostAreClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &Registry{}
+		at := func(addr string, ips ...string) Endpoint {
+			e := Endpoint{Service: "shop", ID: "c", Name: "c", Addr: addr, Health: HealthPassing, Version: Version{ImageID: "sha256:aa", Tag: "v1"}}
+			for _, ip := range ips {
+				e.IPs = append(e.IPs, netip.MustParseAddr(ip))
+			}
+			return e
+		}
+		f := func(why string, before, after Endpoint, want bool) {
+			t.Helper()
+			r.Replace([]Endpoint{before})
+			conns := &countedConns{make(chan struct{})}
+			b := r.Members("shop")[0].Acquire(nil)
+			b.Conns(conns)
+			r.Replace([]Endpoint{after})
+			synctest.Wait()
+			closed := false
+			select {
+			case <-conns.closed:
+				closed = true
+			default:
+			}
+			if closed != want {
+				t.Errorf("%s: closed is %v, want %v", why, closed, want)
+			}
+			b.Release()
+			r.Replace(nil)
+			synctest.Wait()
+		}
+		here := at("10.0.0.1:80", "10.0.0.1", "10.1.0.1")
+		f("nothing changed", here, here, false)
+		f("another port by the file", here, at("10.0.0.1:81", "10.0.0.1", "10.1.0.1"), false)
+		f("another network by the file", here, at("10.1.0.1:80", "10.0.0.1", "10.1.0.1"), false)
+		f("off the network", here, at("10.1.0.1:80", "10.1.0.1"), true)
+		f("off all networks", here, at(""), true)
+		f("published elsewhere", at("192.0.2.1:8080", "10.0.0.1"), at("192.0.2.1:8081"), false)
+	})
 }

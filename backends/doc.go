@@ -14,14 +14,28 @@
 // One thing does not wait for a list: [Registry.Stopping] drains a container
 // the moment that its stop signal is sent.
 //
+// # What it finds out
+//
+// Whether a backend is ready follows from what is known of it, by one pure
+// function in state.go: what the engine says, whether its port accepts
+// (probe.go), what it answers to the check of its service (check.go,
+// checking.go), both in turns so that those that hang delay no others (turns.go),
+// and what requests saw of it (sight.go, eject.go, ejecting.go).
+// Requests tell that without locks; only enough of them that failed, beside
+// siblings that did better, take one.
+//
+// How a backend is spoken to, by checks as by requests, is its [Dialect]: wire.go is
+// what the configuration says of it, dialect.go what follows.
+//
 // # How it is read
 //
 // A [Pool] is the set of backends of one version of one service. Requests see
-// only the pool's immutable list of ready backends, behind an atomic pointer:
+// only the pool's immutable rotation, behind an atomic pointer: those with their
+// whole share, and those that come to it slowly.
 //
-//	Registry ── mutex ──> Backend states ── rebuild ──> Pool.ready (atomic)
-//	                                                        │
-//	request ────────────────────────────── Acquire ────────┘
+//	Registry ── mutex ──> Backend states ── rebuild ──> Pool.rotation (atomic)
+//	    ^                                                    │
+//	    └───── rarely ──── Saw <── request <── Acquire ──────┘
 //
 // so that a change to one backend costs its own pool and nobody else, and a
 // request never waits for a change.

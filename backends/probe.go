@@ -15,12 +15,30 @@ const (
 	probeTimeout = 2 * time.Second
 )
 
-// Run checks backends until ctx ends, and returns when all checks have ended.
+// How many probes are made at a time, and how many checks: in all, and of the
+// backends of one service on one Docker host.
+const (
+	attemptsAtOnce = 256
+	attemptsOfLane = 64
+)
+
+func (r *Registry) lane(b *Backend) lane {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return lane{b.pool.Service, b.endpoint.Host}
+}
+
+// Run probes and checks backends until ctx ends, and returns when all that has
+// ended.
 func (r *Registry) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.running = ctx
+	r.probeTurns = &turns{all: attemptsAtOnce, each: attemptsOfLane}
+	r.checkTurns = &turns{all: attemptsAtOnce, each: attemptsOfLane}
+	r.client = checkClient(r.Transport)
 	for _, b := range r.backends {
 		r.keepProbe(b)
+		r.keepCheck(b)
 	}
 	r.mu.Unlock()
 
@@ -42,15 +60,29 @@ func (r *Registry) keepProbe(b *Backend) {
 	case wants && b.probe == nil && r.running != nil:
 		ctx, stop := context.WithCancel(r.running)
 		b.probe = stop
-		r.probes.Go(func() { r.probeUntilAccepted(ctx, b) })
+		as := rankUsual
+		if b.refused {
+			as = rankUrgent // somebody was there to refuse
+		}
+		r.probes.Go(func() { r.probeUntilAccepted(ctx, b, as) })
 	}
 }
 
-func (r *Registry) probeUntilAccepted(ctx context.Context, b *Backend) {
+// probeUntilAccepted probes b, at a rank as long as it hears something.
+func (r *Registry) probeUntilAccepted(ctx context.Context, b *Backend, prompt rank) {
+	as := prompt
 	for wait := probeFirst; ; wait = min(2*wait, probeMax) {
+		turn := r.probeTurns.wait(ctx, r.lane(b), as)
+		if turn == nil {
+			return
+		}
 		attempt, stop := context.WithTimeout(ctx, probeTimeout)
 		err := r.dial(attempt, b.Addr)
+		if as = prompt; attempt.Err() != nil {
+			as = rankHung
+		}
 		stop()
+		turn.end()
 		if ctx.Err() != nil {
 			return
 		}

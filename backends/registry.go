@@ -4,11 +4,22 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
+
+// Change is a change of a backend's state.
+type Change struct {
+	Service string `json:"-"`
+	Version string `json:"version"`
+	Backend string `json:"backend"`
+	ID      string `json:"id"`
+	From    State  `json:"from,omitempty"` // "" for a backend that is new
+	To      State  `json:"to"`
+	Reason  string `json:"reason,omitempty"`
+}
 
 // Registry keeps every backend by its identity, checks those whose state only
 // a connection can tell, and keeps the pools up to date. The zero value works
@@ -19,16 +30,28 @@ type Registry struct {
 	// must return when ctx ends.
 	Dial func(ctx context.Context, addr string) error
 
+	// Transport makes the requests of checks; nil stands for one that opens a
+	// connection for each.
+	Transport http.RoundTripper
+
 	// Log receives changes of state; nil discards them.
 	Log *slog.Logger
+
+	// Observe is told of changes of state, too, if it is set. It must not
+	// block, nor call the registry.
+	Observe func(Change)
 
 	mu       sync.Mutex // guards all below, and the guarded parts of Pool and Backend
 	backends map[key]*Backend
 	pools    map[string]map[string]*Pool // by service and the version's Key
 	stale    map[*Pool]bool              // to be rebuilt before mu is released
+	leaving  []*Backend                  // to be shut after that
 	changed  chan struct{}
 	running  context.Context // set while Run runs
 	probes   sync.WaitGroup
+	client   *http.Client // makes the requests of checks
+
+	probeTurns, checkTurns *turns // set by Run
 }
 
 // Changed returns a channel that receives a value after the versions of a
@@ -88,20 +111,27 @@ func (r *Registry) Replace(found []Endpoint) {
 func (r *Registry) update(e *Endpoint) {
 	old := r.backends[e.key()]
 	if old != nil && old.endpoint.sameLife(e) {
-		old.endpoint = *e
+		old.adopt(e, old.state == StateReady)
+		old.rename(e.Name)
+		r.tend(old)
 		r.settle(old)
 		return
 	}
 	p := r.pool(e)
 	b := &Backend{
-		ID: e.ID, Name: e.Name, Host: e.Host, Addr: e.Addr, Version: p.Version, Created: e.Created,
+		ID: e.ID, Addr: e.Addr, Version: p.Version, Created: e.Created,
 		pool: p, registry: r, life: life{endpoint: *e},
 	}
+	b.rename(e.Name)
 	r.backends[e.key()] = b
 	p.backends = append(p.backends, b)
+	r.tend(b)
 	r.notify() // its tag may be new to the version
 	r.settle(b)
 	if old != nil {
+		if old.endpoint.lost(e) {
+			go old.closeConns() // what waits there waits for nothing
+		}
 		r.stop(old, "it was replaced: restarted, or reached otherwise now")
 	}
 }
@@ -127,80 +157,6 @@ func (r *Registry) pool(e *Endpoint) *Pool {
 	return p
 }
 
-// tags returns the tags that its containers were started with, those of the
-// oldest first.
-func (p *Pool) tags() []string {
-	var all []string
-	for _, b := range p.backends {
-		if tag := b.endpoint.Version.Tag; !slices.Contains(all, tag) {
-			all = append(all, tag)
-		}
-	}
-	return all
-}
-
-// Stopping drains every backend that runs in the container, at once: its stop
-// signal has been sent. It stays out of rotation until the container has been
-// restarted.
-func (r *Registry) Stopping(container, reason string) {
-	r.mu.Lock()
-	defer r.unlock()
-	for k, b := range r.backends {
-		if k.id == container && b.stopping == "" {
-			b.stopping = reason
-			r.drain(b)
-		}
-	}
-}
-
-// stop drains b and lets go of its identity, so that another may take it.
-func (r *Registry) stop(b *Backend, reason string) {
-	if k := b.endpoint.key(); r.backends[k] == b {
-		delete(r.backends, k)
-	}
-	if b.stopping == "" {
-		b.stopping = reason
-	}
-	r.drain(b)
-}
-
-// drain lets no new request into b. Those in flight finish.
-func (r *Registry) drain(b *Backend) {
-	r.settle(b)
-	b.draining.Store(true)
-	b.closeIdleConns()
-	if b.inflight.Load() == 0 {
-		r.forget(b)
-	}
-}
-
-// drained is called after the last request in flight of a draining backend.
-func (r *Registry) drained(b *Backend) {
-	b.closeIdleConns()
-	r.mu.Lock()
-	defer r.unlock()
-	r.forget(b)
-}
-
-// forget removes b from its pool, unless its container is still listed: then
-// the list that lacks it calls stop, which comes here again.
-func (r *Registry) forget(b *Backend) {
-	if r.backends[b.endpoint.key()] == b || !slices.Contains(b.pool.backends, b) {
-		return
-	}
-	p := b.pool
-	p.backends = slices.DeleteFunc(p.backends, func(o *Backend) bool { return o == b })
-	defer r.notify()
-	if len(p.backends) > 0 {
-		return
-	}
-	versions := r.pools[p.Service]
-	delete(versions, p.Version.Key())
-	if len(versions) == 0 {
-		delete(r.pools, p.Service)
-	}
-}
-
 // refused is Backend.Refused.
 func (r *Registry) refused(b *Backend, err error) {
 	r.mu.Lock()
@@ -209,34 +165,58 @@ func (r *Registry) refused(b *Backend, err error) {
 	r.settle(b)
 }
 
+// touch has p rebuilt before mu is released, and returns it.
+func (r *Registry) touch(p *Pool) *Pool {
+	if r.stale == nil {
+		r.stale = map[*Pool]bool{}
+	}
+	r.stale[p] = true
+	return p
+}
+
 // unlock rebuilds the pools that something has changed in, each once however
-// much it was, and releases mu.
+// much it was, shuts those that drain, and releases mu. The order matters: a
+// request that is turned away looks again, and must not be sent back.
 func (r *Registry) unlock() {
+	now := time.Now()
 	for p := range r.stale {
 		was := p.Present()
-		p.rebuild()
+		p.rebuild(now)
 		if p.Present() != was {
 			r.notify()
+		}
+	}
+	for _, b := range r.leaving {
+		r.shut(b)
+	}
+	r.leaving = nil
+	for p := range r.stale {
+		if p.goes {
+			r.sweep(p)
 		}
 	}
 	clear(r.stale)
 	r.mu.Unlock()
 }
 
-// settle brings b's state and its probe in line with what is known. Its pool
-// follows with unlock.
+// settle brings b's state, its probe and its check in line with what is known.
+// Its pool follows with unlock.
 func (r *Registry) settle(b *Backend) {
 	state, reason := b.condition()
 	if state != b.state {
 		r.logChange(b, state, reason)
+		if r.Observe != nil {
+			r.Observe(Change{b.pool.Service, b.Version.String(), b.Name(), b.ID, b.state, state, reason})
+		}
 		b.since = time.Now()
+		if state == StateReady {
+			r.join(b, b.since)
+		}
 	}
 	b.state, b.reason = state, reason
-	if r.stale == nil {
-		r.stale = map[*Pool]bool{}
-	}
-	r.stale[b.pool] = true
+	r.touch(b.pool)
 	r.keepProbe(b)
+	r.keepCheck(b)
 }
 
 func (r *Registry) logChange(b *Backend, state State, reason string) {
@@ -244,12 +224,12 @@ func (r *Registry) logChange(b *Backend, state State, reason string) {
 		return
 	}
 	level := slog.LevelInfo
-	if state == StateUnhealthy || state == StateInvalid {
+	if state == StateEjected || state == StateUnhealthy || state == StateInvalid {
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{
 		slog.String("service", b.pool.Service), slog.String("version", b.Version.String()),
-		slog.String("backend", b.Name), slog.String("addr", b.Addr),
+		slog.String("backend", b.Name()), slog.String("addr", b.Addr),
 	}
 	if b.state != "" {
 		attrs = append(attrs, slog.String("was", string(b.state)))
@@ -258,31 +238,4 @@ func (r *Registry) logChange(b *Backend, state State, reason string) {
 		attrs = append(attrs, slog.String("reason", reason))
 	}
 	r.Log.LogAttrs(context.Background(), level, "backend "+string(state), attrs...)
-}
-
-// Member is a version of a service as the registry knows it at one moment.
-type Member struct {
-	*Pool
-
-	// Tags is every tag that a container of the version was started with.
-	Tags []string
-
-	// First is when the first container was created that the version had since
-	// it was last without any.
-	First time.Time
-}
-
-// Members returns the versions of a service, those whose containers came first
-// first.
-func (r *Registry) Members(service string) []Member {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var ms []Member
-	for _, p := range r.pools[service] {
-		ms = append(ms, Member{p, p.tags(), p.first})
-	}
-	slices.SortFunc(ms, func(a, b Member) int {
-		return cmp.Or(a.First.Compare(b.First), strings.Compare(a.Version.Key(), b.Version.Key()))
-	})
-	return ms
 }

@@ -17,6 +17,22 @@ type Status struct {
 	Reason   string    `json:"reason,omitempty"`
 	Since    time.Time `json:"since"`
 	InFlight int       `json:"in_flight"`
+
+	Fingerprint string     `json:"fingerprint,omitempty"` // the same for backends that are configured alike
+	Mutations   []Mutation `json:"mutations,omitempty"`   // what speaks against it being what its image says
+}
+
+// Unheard returns how many backends are out of rotation only because nobody has
+// tried them yet.
+func (r *Registry) Unheard() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range r.backends {
+		if b.unheard() {
+			n++
+		}
+	}
+	return n
 }
 
 // Backends returns the state of every backend of the pool, the oldest first.
@@ -28,9 +44,14 @@ func (r *Registry) Backends(p *Pool) []Status {
 	})
 	out := make([]Status, 0, len(list))
 	for _, b := range list {
+		reason := b.reason
+		if b.state == StateEjected && p.panicking {
+			reason += "; it gets requests all the same, since too few others are left"
+		}
 		out = append(out, Status{
-			ID: b.ID, Name: b.endpoint.Name, Host: b.Host, Addr: b.Addr,
-			State: b.state, Reason: b.reason, Since: b.since, InFlight: b.InFlight(),
+			ID: b.ID, Name: b.endpoint.Name, Host: b.endpoint.Host, Addr: b.Addr,
+			State: b.state, Reason: reason, Since: b.since, InFlight: b.InFlight(),
+			Fingerprint: b.endpoint.Fingerprint, Mutations: b.endpoint.Mutations,
 		})
 	}
 	return out

@@ -35,6 +35,7 @@
 //	config.go       the sections [metrics] and [access_log]
 //	prometheus.go   the sink; presence and retention of versions
 //	meter.go        the counters of one version
+//	grpc.go         how calls of gRPC end, and their counters
 //	labels.go       the two label values that come from outside: code and reason
 //	handler.go      /metrics
 //	snapshot.go     what is read at scrape time

@@ -32,6 +32,7 @@ func appendJSON(b []byte, o *Observation) []byte {
 	b = appendField(b, `,"scheme":`, o.Scheme)
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(o.Status), 10)
+	b = appendField(b, `,"grpc_status":`, o.GRPC.String())
 	b = append(b, `,"request_bytes":`...)
 	b = strconv.AppendInt(b, o.RequestBytes, 10)
 	b = append(b, `,"response_bytes":`...)

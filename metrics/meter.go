@@ -23,6 +23,7 @@ type Meter struct {
 	key Key
 
 	requests    codes
+	calls       calls // of gRPC, which are requests too
 	assignments reasons
 	retries     prometheus.Counter
 	received    prometheus.Counter // bytes of request bodies
@@ -82,6 +83,7 @@ func (m *Meter) Observe(o *Observation) {
 		return
 	}
 	m.requests.inc(o.Status)
+	m.calls.inc(o.GRPC)
 	// A counter panics if it is to go back, and a wrong number must not cost
 	// a connection.
 	m.received.Add(float64(max(o.RequestBytes, 0)))
@@ -136,6 +138,8 @@ func newMeter(k Key, c Config) *Meter {
 	}
 	m.requests.vec = prometheus.NewCounterVec(counter("divvy_requests_total",
 		"Requests that ended, by status code as sent; 499: the client went away before an answer."), []string{"code"})
+	m.calls.vec = prometheus.NewCounterVec(counter("divvy_grpc_requests_total",
+		"Calls of gRPC that ended, by the name of their status; they are requests too."), []string{"code"})
 	m.assignments.vec = prometheus.NewCounterVec(counter("divvy_assignments_total",
 		"Decisions for a version, by reason."), []string{"reason"})
 	m.gauge = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -160,7 +164,7 @@ func (m *Meter) collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	for _, c := range []prometheus.Collector{
-		m.requests.vec, m.assignments.vec, m.retries, m.received, m.sent, m.duration, m.firstByte, m.gauge,
+		m.requests.vec, m.calls.vec, m.assignments.vec, m.retries, m.received, m.sent, m.duration, m.firstByte, m.gauge,
 	} {
 		c.Collect(ch)
 	}

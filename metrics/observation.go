@@ -26,7 +26,8 @@ type Observation struct {
 	Proto  string // "HTTP/1.1"
 	Scheme string // "http" or "https"
 
-	Status        int   // as sent to the client; 499 if the client went away before an answer
+	Status        int   // as sent to the client; 499 if the client went away before an answer; of a call of gRPC that was refused, as it would have been sent to others
+	GRPC          GRPC  // how a call of gRPC ended
 	RequestBytes  int64 // of the body
 	ResponseBytes int64 // of the body
 
@@ -56,6 +57,9 @@ func (o *Observation) Clone() Observation {
 	}
 	return c
 }
+
+// Failed reports whether the answer was the server's failure.
+func (o *Observation) Failed() bool { return o.Status >= 500 || o.GRPC.Failed() }
 
 // Sink receives observations. Observe is called from the request's goroutine,
 // from many at once: it must not block and must not keep o.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,9 +25,11 @@ type Prometheus struct {
 	config   Config
 	registry *prometheus.Registry
 	unrouted codes
+	rules    *prometheus.CounterVec
 
 	mu       sync.Mutex // guards the fields below, and the presence of each Meter
 	meters   map[Key]*Meter
+	ruled    map[string][]string // the rules that each service has counters for
 	snapshot func() Snapshot
 }
 
@@ -43,10 +46,15 @@ func New(c Config) *Prometheus {
 		Name: "divvy_unrouted_requests_total",
 		Help: "Requests that ended and belonged to no service, by status code as sent.",
 	}, []string{"code"})
+	p.rules = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "divvy_rule_matches_total",
+		Help: "Requests that an audience rule sent to its version, by rule.",
+	}, []string{"service", "rule"})
 	p.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		p.unrouted.vec,
+		p.rules,
 		meters{p},
 		newStatus(p),
 	)
@@ -75,6 +83,27 @@ func (p *Prometheus) Meter(service, version string) *Meter {
 	return m
 }
 
+// Rules returns the counters of a service's audience rules, in the order of their
+// names. Those of rules that it had and has no more are dropped.
+func (p *Prometheus) Rules(service string, names []string) []prometheus.Counter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range p.ruled[service] {
+		if !slices.Contains(names, name) {
+			p.rules.DeleteLabelValues(label(service), label(name))
+		}
+	}
+	if p.ruled == nil {
+		p.ruled = map[string][]string{}
+	}
+	p.ruled[service] = names
+	var all []prometheus.Counter
+	for _, name := range names {
+		all = append(all, p.rules.WithLabelValues(label(service), label(name)))
+	}
+	return all
+}
+
 // Present tells which versions exist, all of them: it is called after every
 // build of the table. What is neither in keys nor was resolved since the last
 // call is gone, and [Prometheus.Run] drops its series unless it comes back
@@ -89,6 +118,14 @@ func (p *Prometheus) Present(keys []Key) {
 	now := time.Now().UnixNano()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for service, names := range p.ruled {
+		if !present[Key{service, ""}] {
+			for _, name := range names {
+				p.rules.DeleteLabelValues(label(service), label(name))
+			}
+			delete(p.ruled, service)
+		}
+	}
 	for k, m := range p.meters {
 		if present[k] || m.resolved {
 			m.gone.Store(0)

@@ -12,12 +12,16 @@ var example = Snapshot{
 		{
 			Service: "shop", Version: "v1.4.2@210fe938", Tag: "v1.4.2", ImageID: "sha256:210fe938",
 			Revision: "8c1f", Created: "2025-05-01T10:00:00Z",
-			Weight: 95, Share: 1, Backends: map[string]int{"ready": 3, "draining": 1},
+			Weight: 95, Share: 1, Backends: map[string]int{"ready": 3, "draining": 1}, Mutable: 1,
+			Ejections: map[string]uint64{"connect": 0, "failures": 2},
 		},
 		{
 			Service: "shop", Version: "v1.5.0@53bff422", Tag: "v1.5.0", ImageID: "sha256:53bff422",
 			Weight: 5, Share: 0, Backends: nil,
 		},
+	},
+	Certificates: []CertificateStatus{
+		{Host: "shop.example.com", Expiry: time.Unix(1_750_000_000, 0), Failures: 1}, {Host: "new.example.com", Failures: 3},
 	},
 	Hosts:      []HostStatus{{Name: "h1", Up: true, Errors: 2}, {Name: "h2"}},
 	ConfigOK:   true,
@@ -33,8 +37,12 @@ func TestSnapshotIsReadAtScrapeTime(t *testing.T) {
 	p.Watch(func() Snapshot { return now })
 
 	want := `divvy_access_log_dropped_total 7
+divvy_backend_ejections_total{reason="connect",service="shop",version="v1.4.2@210fe938"} 0
+divvy_backend_ejections_total{reason="failures",service="shop",version="v1.4.2@210fe938"} 2
 divvy_backends{service="shop",state="draining",version="v1.4.2@210fe938"} 1
 divvy_backends{service="shop",state="draining",version="v1.5.0@53bff422"} 0
+divvy_backends{service="shop",state="ejected",version="v1.4.2@210fe938"} 0
+divvy_backends{service="shop",state="ejected",version="v1.5.0@53bff422"} 0
 divvy_backends{service="shop",state="invalid",version="v1.4.2@210fe938"} 0
 divvy_backends{service="shop",state="invalid",version="v1.5.0@53bff422"} 0
 divvy_backends{service="shop",state="ready",version="v1.4.2@210fe938"} 3
@@ -44,6 +52,9 @@ divvy_backends{service="shop",state="starting",version="v1.5.0@53bff422"} 0
 divvy_backends{service="shop",state="unhealthy",version="v1.4.2@210fe938"} 0
 divvy_backends{service="shop",state="unhealthy",version="v1.5.0@53bff422"} 0
 divvy_build_info{goversion="` + runtime.Version() + `",revision="abc123",version="v0.1.0"} 1
+divvy_certificate_expiry_seconds{host="shop.example.com"} 1.75e+09
+divvy_certificate_failures_total{host="new.example.com"} 3
+divvy_certificate_failures_total{host="shop.example.com"} 1
 divvy_config_last_reload_successful 1
 divvy_config_last_reload_timestamp_seconds 1.74600000025e+09
 divvy_docker_errors_total{host="h1"} 2
@@ -52,6 +63,8 @@ divvy_docker_up{host="h1"} 1
 divvy_docker_up{host="h2"} 0
 divvy_version_info{created="",image_id="sha256:53bff422",revision="",service="shop",tag="v1.5.0",version="v1.5.0@53bff422"} 1
 divvy_version_info{created="2025-05-01T10:00:00Z",image_id="sha256:210fe938",revision="8c1f",service="shop",tag="v1.4.2",version="v1.4.2@210fe938"} 1
+divvy_version_mutable{service="shop",version="v1.4.2@210fe938"} 1
+divvy_version_mutable{service="shop",version="v1.5.0@53bff422"} 0
 divvy_version_share{service="shop",version="v1.4.2@210fe938"} 1
 divvy_version_share{service="shop",version="v1.5.0@53bff422"} 0
 divvy_version_weight{service="shop",version="v1.4.2@210fe938"} 95

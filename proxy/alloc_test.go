@@ -14,7 +14,7 @@ func TestTheFastPathAllocatesNothing(t *testing.T) {
 	}
 	f := func(name, request string, change func(*Config, *router.Config)) {
 		t.Run(name, func(t *testing.T) {
-			door := newHarness(t, openServer)
+			door := newHarness(t, openHTTP1)
 			door.proxy.Sink = door.meters
 			door.serveBytes("v1", 100)
 			door.serveBytes("v2", 100)

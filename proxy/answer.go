@@ -6,22 +6,19 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"divvy/backends"
 	"divvy/proxy/http1"
+	"divvy/router"
 )
 
 // ServedByHeader is the field that names what answered, where that is
 // configured.
 const ServedByHeader = "Divvy-Served-By"
 
-// cookieAge is how long a browser keeps the unit that was issued to it.
-const cookieAge = 365 * 24 * time.Hour
-
 // answer passes the answer of b, whose head has come on l, on to the client.
 func (p *Proxy) answer(ex *exchange, b *backends.Backend, l *link) error {
-	if ex.res.Status == 101 {
+	if ex.res.Status == 101 || ex.connects && ex.res.Status < 300 { // which the client would take for the same
 		return p.upgrade(ex, b, l)
 	}
 	head := ex.answerHead(b)
@@ -40,6 +37,10 @@ func (ex *exchange) settle(l *link, err error) {
 	l.waits = nil
 	ex.stopPump(l)
 	cause := ex.leash.release()
+	if err != nil && l.ended.Load() {
+		err = errDrained
+	}
+	ex.praise(l.up.backend, err, cause)
 	if err != nil {
 		ex.giveUp(err, cause)
 	}
@@ -55,6 +56,7 @@ func (ex *exchange) settle(l *link, err error) {
 // giveUp ends an answer that cannot be completed.
 func (ex *exchange) giveUp(err, cause error) {
 	ex.cut = true
+	ex.lostCall()
 	lost := new(sendError)
 	switch {
 	case cause != nil:
@@ -77,9 +79,10 @@ func (ex *exchange) giveUp(err, cause error) {
 // them.
 func (ex *exchange) answerHead(b *backends.Backend) []byte {
 	res := &ex.res
-	issued := ex.decision.Issue
-	var cache []string
-	if issued != "" {
+	sets := ex.decision.Sets()
+	cache := ""
+	// What somebody named a version for is nobody else's either.
+	if sets || ex.decision.Reason == router.ByOverride {
 		cache = private(&res.Fields)
 	}
 	if ex.world.config.ServedBy {
@@ -94,12 +97,13 @@ func (ex *exchange) answerHead(b *backends.Backend) []byte {
 	if !res.Passes("Date") {
 		head = ex.proxy.date.append(head)
 	}
-	if issued != "" {
-		head = ex.appendCookie(head, issued)
-		for _, v := range cache {
-			head = http1.AppendField(head, "Cache-Control", v)
-		}
+	if sets {
+		head = ex.service.AppendCookies(head, &ex.decision, ex.scheme == "https")
 	}
+	if cache != "" {
+		head = http1.AppendField(head, "Cache-Control", cache)
+	}
+	head = ex.appendAbout(head)
 	if ex.world.config.ServedBy {
 		head = appendServedBy(head, ex.record.Version, b)
 	}
@@ -107,18 +111,6 @@ func (ex *exchange) answerHead(b *backends.Backend) []byte {
 		head = append(head, "Via: 1.1 divvy\r\n"...)
 	}
 	return head
-}
-
-// appendCookie appends the field that issues a unit.
-func (ex *exchange) appendCookie(dst []byte, unit string) []byte {
-	dst = append(append(append(dst, "Set-Cookie: "...), ex.service.Cookie...), '=')
-	dst = append(append(dst, unit...), "; Path=/; Max-Age="...)
-	dst = strconv.AppendInt(dst, int64(cookieAge/time.Second), 10)
-	dst = append(dst, "; HttpOnly; SameSite=Lax"...)
-	if ex.scheme == "https" {
-		dst = append(dst, "; Secure"...)
-	}
-	return append(dst, "\r\n"...)
 }
 
 func appendServedBy(dst []byte, version string, b *backends.Backend) []byte {
@@ -134,8 +126,11 @@ var cdnCacheControl = []string{"CDN-Cache-Control", "Surrogate-Control"}
 
 // private marks an answer that carries one user's cookie, so that no shared
 // cache hands it to another (RFC 9111 section 5.2.2.7): it omits what says
-// otherwise, and returns what is to be said instead, nil if nothing.
-func private(f *http1.Fields) []string {
+// otherwise, and returns what is to be said instead, "" if nothing.
+func private(f *http1.Fields) string {
+	for _, name := range cdnCacheControl {
+		f.Omit(name)
+	}
 	var keep []string
 	for line := range f.Values("Cache-Control") {
 		for _, directive := range splitQuoted(string(line), ',') {
@@ -144,17 +139,17 @@ func private(f *http1.Fields) []string {
 			switch name {
 			case "", "public", "private", "s-maxage":
 			case "no-store":
-				return nil // nobody keeps it anyway
+				return "" // nobody keeps it anyway
 			default:
 				keep = append(keep, directive)
 			}
 		}
 	}
 	f.Omit("Cache-Control")
-	for _, name := range cdnCacheControl {
-		f.Omit(name)
+	if len(keep) == 0 {
+		return "private"
 	}
-	return []string{strings.Join(append([]string{"private"}, keep...), ", ")}
+	return "private, " + strings.Join(keep, ", ")
 }
 
 // copyBody streams the body of the answer. What has come is sent on before more
@@ -177,6 +172,7 @@ func (ex *exchange) copyBody(l *link) error {
 		_ = ex.door.flush() // what was read is the client's
 		return err
 	}
+	ex.sawCall(trailer)
 	ex.door.mayTake(ex.world.config.Timeouts.Stream)
 	if err := ex.door.end(trailer, closed); err != nil {
 		return &sendError{err}

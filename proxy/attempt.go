@@ -1,13 +1,13 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"divvy/backends"
+	"divvy/proxy/http1"
 	"divvy/router"
 )
 
@@ -41,25 +41,17 @@ func (p *Proxy) forward(ex *exchange) {
 	p.refuse(ex, last)
 }
 
-// blame returns why an attempt failed: because of the client or, if that was
-// not it, because of the backend.
-func (ex *exchange) blame(b *backends.Backend, err error) error {
-	if ex.clientsFault(err) {
-		return err
-	}
-	return fmt.Errorf("backend %s at %s: %w", b.Name, b.Addr, err)
-}
-
-func (ex *exchange) clientsFault(err error) bool {
-	return errors.Is(err, errClientGone) || errors.Is(err, errBodyBroken) || errors.Is(err, errBodySlow) || errors.Is(err, errBodyTooLarge)
-}
-
 // attempt sends the request to b and passes the answer on. It reports whether
 // another backend may be tried when it returns an error.
 func (p *Proxy) attempt(ex *exchange, b *backends.Backend) (again bool, err error) {
 	defer b.Release()
+	if b.Dialect().HTTP2() && http1.HasToken(ex.upgrade(), "websocket") {
+		b.Saw(backends.Unknown, 0)
+		return false, errNoSocket
+	}
 	if len(ex.outgoing) == 0 {
 		if err := ex.compose(); err != nil {
+			b.Saw(backends.Unknown, 0)
 			return false, bodyFailure(err)
 		}
 	}
@@ -67,9 +59,7 @@ func (p *Proxy) attempt(ex *exchange, b *backends.Backend) (again bool, err erro
 	if err == nil {
 		return false, p.answer(ex, b, l)
 	}
-	if isRefused(err) {
-		b.Refused(err)
-	}
+	ex.accuse(b, err)
 	return ex.mayRepeat(err), err
 }
 
@@ -83,7 +73,7 @@ func (p *Proxy) converse(ex *exchange, u *upstream) (*link, error) {
 		switch {
 		case err == nil:
 			return l, nil
-		case ex.answered || isTimeout(err) || !ex.mayRepeat(err):
+		case ex.answered || isTimeout(err) || errors.Is(err, errDrained) || !ex.mayRepeat(err):
 			return nil, err
 		}
 		if ex.arrived {
@@ -121,8 +111,12 @@ func (ex *exchange) ask(l *link) error {
 	cause := ex.leash.release()
 	switch {
 	case cause != nil:
+		l.waitedInVain(silence)
 		return cause
+	case l.ended.Load():
+		return errDrained
 	case isTimeout(err):
+		l.waitedInVain(0)
 		return errSlow
 	case ex.body.owed && !ex.answered:
 		return fmt.Errorf("%w: %w", errBodyUnwanted, err)
@@ -244,20 +238,29 @@ func (ex *exchange) nextBackend() *backends.Backend {
 	if ex.decision.Reason == router.ByOverride {
 		return nil
 	}
-	was := ex.meter
-	d := ex.service.Decide(router.Query{Request: ex, Random: ex.random})
-	if d.Version == nil || d.Version == ex.decision.Version {
-		return nil
+	for range decisions {
+		d := ex.service.Decide(ex.asks())
+		if d.Version == nil {
+			return nil
+		}
+		b := d.Version.Pool.Acquire(ex.tried)
+		if b == nil {
+			continue
+		}
+		if d.Version != ex.decision.Version { // which may have one again
+			was := ex.meter
+			ex.assign(d)
+			was.End()
+			ex.meter.Begin()
+		}
+		return b
 	}
-	b := d.Version.Pool.Acquire(ex.tried)
-	if b == nil {
-		return nil
-	}
-	ex.assign(d)
-	was.End()
-	ex.meter.Begin()
-	return b
+	return nil
 }
+
+// decisions is how often it is decided anew for a request: between a decision and its
+// use the last backend of the version may go.
+const decisions = 3
 
 // mayRepeat reports whether a request that failed like this, before any of an
 // answer was passed on, may be sent once more. That is so when nothing of it can
@@ -267,7 +270,7 @@ func (ex *exchange) mayRepeat(err error) bool {
 	if ex.gone() || ex.begun || !ex.body.whole() || ex.clientsFault(err) {
 		return false
 	}
-	return !ex.arrived || ex.repeatable() && !isTimeout(err)
+	return !ex.arrived || errors.Is(err, errUnprocessed) || ex.repeatable() && !isTimeout(err)
 }
 
 // repeatable reports whether to send the request twice is to send it once.
@@ -279,6 +282,3 @@ func (ex *exchange) repeatable() bool {
 		return false
 	}
 }
-
-// errSlow is what a backend's failure to answer in time is.
-var errSlow = fmt.Errorf("it did not answer in time: %w", context.DeadlineExceeded)

@@ -136,10 +136,10 @@ func (ex *exchange) keep(piece, tail []byte) {
 }
 
 // whole reports whether all of the body can be sent once more: what the pump has
-// sent, which must not run any more, and what is still to come. That only comes
-// to a reader that was interrupted if it reads from a socket.
+// sent, which must not run any more, and what is still to come. That does not come
+// to a reader that was interrupted if it reads from a stream.
 func (b *requestBody) whole() bool {
-	return !b.touched || !b.spilled && (b.done.Load() || b.from.raw != nil)
+	return !b.touched || !b.spilled && (b.done.Load() || b.from.lasts)
 }
 
 // startPump lets the pump send to l what has not been sent with the head.

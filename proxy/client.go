@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"divvy/router"
 )
 
 // clientConn is one connection from a client that speaks HTTP/1, and the door
@@ -21,14 +25,18 @@ type clientConn struct {
 	port     *port
 	peer     netip.Addr
 	peerText string
+	secure   bool                  // over TLS
+	named    string                // the host that it was opened for, as TLS says
+	verified [][]*x509.Certificate // as in an exchange
 
 	isGone atomic.Bool
 	since  atomic.Int64 // when the request began that a backend has to answer, in Unix nanoseconds, or what else is waited for
 	unsure atomic.Bool  // the client may have ended its side together with its last request
 	looked time.Time    // when somebody looked after it; the patrol's
 
-	mu    sync.Mutex // guards phase
+	mu    sync.Mutex // guards the fields below
 	phase phase
+	asked bool // there was a request, or what may become one
 
 	attending func(fd uintptr) bool // c.attend, bound once
 	reading   func(fd uintptr) bool // the inlet's own
@@ -58,13 +66,20 @@ const (
 // section 9.6).
 const lingering = time.Second
 
-func newClientConn(p *Proxy, at *port, c net.Conn) *clientConn {
+// newClientConn returns one for a socket or what stands for one, and says who is at
+// its other end.
+func newClientConn(at *port, c net.Conn, from net.Addr) *clientConn {
+	p := at.proxy
 	cc := &clientConn{proxy: p, port: at}
 	cc.out.open(c)
 	cc.open(c, &p.memory, smallSize)
-	tune(cc.inlet.raw)
+	tune(cc.socket)
 	cc.attending, cc.reading = cc.attend, cc.ready
-	cc.peer, cc.peerText = peerOf(c.RemoteAddr().String())
+	cc.peer, cc.peerText = peerOf(from.String())
+	if c, ok := c.(*tls.Conn); ok {
+		state := c.ConnectionState()
+		cc.secure, cc.named, cc.verified = true, router.HostName(state.ServerName), state.VerifiedChains
+	}
 	return cc
 }
 
@@ -85,13 +100,11 @@ func (c *clientConn) serve() {
 func (c *clientConn) awaitRequest() bool {
 	c.enter(idle)
 	for c.in.len() == 0 {
-		if c.port.closing() {
+		if c.asked && c.port.closing() && !c.port.patient() {
 			return c.lastLook()
 		}
 		c.within(c.proxy.world.Load().config.Timeouts.Idle)
-		c.ready = c.attending
-		err := c.fill()
-		c.ready = c.reading
+		err := c.fillFirst()
 		switch {
 		case c.over:
 			return false
@@ -101,6 +114,17 @@ func (c *clientConn) awaitRequest() bool {
 	}
 	c.enter(busy)
 	return true
+}
+
+// fillFirst waits for the first bytes of a request.
+func (c *clientConn) fillFirst() error {
+	if c.secure {
+		return c.fillRecord()
+	}
+	c.ready = c.attending
+	err := c.fill()
+	c.ready = c.reading
+	return err
 }
 
 // attend reads from the socket and answers, in place, requests that need no
@@ -159,11 +183,32 @@ func (c *clientConn) enter(next phase) {
 		c.unkick()
 	}
 	c.phase = next
+	c.asked = c.asked || next == busy
 }
 
-// leave ends the connection if it waits for a request. It may be called from
-// any goroutine.
+// begins is how long a connection that is told to leave may take to send its first
+// request. It was opened to send one.
+const begins = time.Second
+
+// leave ends the connection if it waits for a request: one that has had none yet
+// after a moment, and all of them only when the port's patience is over.
 func (c *clientConn) leave() {
+	if c.port.patient() {
+		return // it is told again
+	}
+	c.mu.Lock()
+	fresh := !c.asked
+	c.mu.Unlock()
+	if fresh {
+		time.AfterFunc(begins, c.dismiss)
+		return
+	}
+	c.dismiss()
+}
+
+// dismiss ends the connection if it waits for a request. It may be called from
+// any goroutine.
+func (c *clientConn) dismiss() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == idle {
@@ -177,14 +222,20 @@ func (c *clientConn) leave() {
 func (c *clientConn) cutOff() {
 	c.isGone.Store(true)
 	c.leash.pull(errClientGone)
-	c.out.conn.Close()
+	beneath(c.out.conn).Close() // without a word, which could have to wait
 }
+
+// lastMoment is how long it is looked for a request on a connection that is about
+// to be closed. Nothing is read at all, not even what is there, once the time is over
+// (internal/poll), so it is long enough for a goroutine that is kept waiting for a
+// processor.
+const lastMoment = 50 * time.Millisecond
 
 // lastLook finds out whether a request has come on a connection that is about
 // to be closed.
 func (c *clientConn) lastLook() bool {
 	c.enter(busy)
-	c.until(time.Now().Add(time.Millisecond))
+	c.until(time.Now().Add(lastMoment))
 	return c.fill() == nil
 }
 
@@ -192,7 +243,10 @@ func (c *clientConn) lastLook() bool {
 func (c *clientConn) newExchange() *exchange {
 	ex := c.proxy.exchange(c, &c.inlet, &c.leash)
 	ex.record.Start = time.Now()
-	ex.peer, ex.peerText, ex.proto = c.peer, c.peerText, "HTTP/1.1"
+	ex.peer, ex.peerText, ex.proto, ex.secure, ex.named = c.peer, c.peerText, "HTTP/1.1", c.secure, c.named
+	if c.secure {
+		ex.offer, ex.verified = *c.port.offer.Load(), c.verified
+	}
 	c.ex, c.pending, c.chunking, c.passing = ex, ex.answering[:0], false, false
 	c.head, c.headErr = 0, nil
 	return ex
@@ -274,12 +328,14 @@ func (c *clientConn) finish(ex *exchange) bool {
 	return !last
 }
 
-// abort breaks the connection, so that the client sees that it has not got all.
+// abort breaks the connection, so that the client sees that it has not got all:
+// under TLS, too, where a closed one says that this was the end.
 func (c *clientConn) abort() {
-	if tcp, ok := c.out.conn.(*net.TCPConn); ok {
+	below := beneath(c.out.conn)
+	if tcp, ok := below.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	c.out.conn.Close()
+	below.Close()
 }
 
 // linger reads what the client still sends, and drops it.

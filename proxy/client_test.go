@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ func (h *harness) request(method, target string, body io.Reader, fields ...strin
 	h.t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), patience)
 	h.t.Cleanup(stop)
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+h.addr+target, body)
+	r, err := http.NewRequestWithContext(ctx, method, h.scheme()+"://"+h.addr+target, body)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -74,15 +75,39 @@ func (h *harness) is(a *answer, status int, body string) {
 	}
 }
 
-// dial opens a connection to the door.
-func (h *harness) dial() *wire {
+// dial opens a connection to the door, tuned before it is used.
+func (h *harness) dial(tune ...func(*net.TCPConn)) *wire {
 	h.t.Helper()
-	c, err := net.Dial("tcp", h.addr)
+	c, err := h.connect(tune...)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { c.Close() })
 	return newWire(c)
+}
+
+// connect opens a connection to the door, without a test's care.
+func (h *harness) connect(tune ...func(*net.TCPConn)) (net.Conn, error) {
+	c, err := net.Dial("tcp", h.addr)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range tune {
+		f(c.(*net.TCPConn))
+	}
+	if !h.secure {
+		return c, nil
+	}
+	_, trusted := identity()
+	secured := tls.Client(c, &tls.Config{RootCAs: trusted, ServerName: "127.0.0.1", NextProtos: h.protocols})
+	return secured, secured.Handshake()
+}
+
+func (h *harness) scheme() string {
+	if h.secure {
+		return "https"
+	}
+	return "http"
 }
 
 // exchange sends bytes over a connection of its own and returns all that comes
@@ -161,12 +186,12 @@ func (w *wire) answer(method string) (*http.Response, error) {
 }
 
 // half ends the direction away from us.
-func (w *wire) half() { _ = w.Conn.(*net.TCPConn).CloseWrite() }
+func (w *wire) half() { _ = w.Conn.(interface{ CloseWrite() error }).CloseWrite() }
 
 // reset ends the connection without ceremony.
 func (w *wire) reset() {
-	_ = w.Conn.(*net.TCPConn).SetLinger(0)
-	_ = w.Conn.Close()
+	_ = beneath(w.Conn).(*net.TCPConn).SetLinger(0)
+	_ = beneath(w.Conn).Close()
 }
 
 // ended reports whether the other end has closed or broken the connection.

@@ -72,6 +72,9 @@ func (c *clientConn) Write(p []byte) (int, error) {
 }
 
 func (c *clientConn) pass(p []byte) error {
+	if c.secure {
+		return c.passRecords(p)
+	}
 	if len(c.pending)+len(p) <= holdMost {
 		c.pending = append(c.pending, p...)
 		return nil
@@ -79,6 +82,34 @@ func (c *clientConn) pass(p []byte) error {
 	_, err := c.out.send(c.pending, p)
 	c.pending = c.pending[:0]
 	return err
+}
+
+// record is how much is sealed and sent at a time under TLS (RFC 8446 section
+// 5.1).
+const record = 16 << 10
+
+// passRecords is pass under TLS, where each write costs a record of its own, and
+// the time that it may take must not be that of many.
+func (c *clientConn) passRecords(p []byte) error {
+	for len(p) > 0 {
+		n := min(len(p), record-len(c.pending))
+		if len(c.pending) > 0 || n < record {
+			c.pending = append(c.pending, p[:n]...)
+		}
+		piece := c.pending
+		if len(c.pending) == 0 {
+			piece = p[:n]
+		}
+		if p = p[n:]; len(piece) < record {
+			return nil
+		}
+		_, err := c.out.conn.Write(piece)
+		if c.pending = c.pending[:0]; err != nil {
+			return err
+		}
+		c.mayTake(c.ex.world.config.Timeouts.Stream)
+	}
+	return nil
 }
 
 func (c *clientConn) flush() error {
@@ -104,10 +135,14 @@ func (c *clientConn) end(trailer *http1.Fields, closed bool) error {
 	return c.flush()
 }
 
-func (c *clientConn) hijack() (*clientConn, error) {
+func (c *clientConn) hijack(head []byte) (way, error) {
 	c.ex.last = true
 	c.since.Store(forNothing)
-	return c, nil
+	w := way{&c.inlet, &c.out}
+	if _, err := c.out.send(head, nil); err != nil {
+		return w, &sendError{err}
+	}
+	return w, nil
 }
 
 func (c *clientConn) mayTake(limit time.Duration) { c.out.within(limit) }

@@ -3,12 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"strconv"
 	"time"
-
-	"divvy/router"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -16,11 +11,27 @@ import (
 // Config is the configuration of the listeners and of what passes through
 // them.
 type Config struct {
-	// HTTP is the address that is listened on, "host:port" or ":port".
-	HTTP string `toml:"http"`
+	// HTTP and HTTPS are the addresses that are listened on, in clear and under
+	// TLS, as those of Listeners are, which are further ones; "" for none.
+	HTTP      string     `toml:"http"`
+	HTTPS     string     `toml:"https"`
+	Listeners []Listener `toml:"listener"`
+
+	// HTTPSPort is the port by which clients reach HTTPS, if it is another than
+	// that of the address; 0 if not.
+	HTTPSPort int `toml:"https_port"`
+
+	// H2C lets clients speak HTTP/2 at the address of HTTP, too, if they know
+	// beforehand (RFC 9113 section 3.3).
+	H2C bool `toml:"h2c"`
+
+	// ReusePort lets other processes listen on the same ports (SO_REUSEPORT). It
+	// holds for addresses that are opened from then on.
+	ReusePort bool `toml:"reuse_port"`
 
 	// TrustedProxies are the networks whose X-Forwarded-* and Forwarded fields
-	// and request identifiers are believed.
+	// and request identifiers are believed, and Unix, if that is whoever connects
+	// to a unix socket.
 	TrustedProxies []string `toml:"trusted_proxies"`
 
 	// RequestIDHeader is the field that carries the request's identifier to
@@ -61,6 +72,7 @@ type Timeouts struct {
 	HalfClose time.Duration `toml:"half_close"` // for the head of an answer to a client that has closed its side of the connection, and may be gone; 0 for no bound
 	Tunnel    time.Duration `toml:"tunnel"`     // between two bytes of an upgraded connection; 0 for no bound
 	Shutdown  time.Duration `toml:"shutdown"`   // for what is in flight when divvy stops
+	Replace   time.Duration `toml:"replace"`    // for a new divvy to be ready that is to replace this one
 }
 
 // DefaultConfig returns the configuration of a file that says nothing.
@@ -73,7 +85,7 @@ func DefaultConfig() Config {
 		Limits:          Limits{Target: 16 << 10, Header: 64 << 10, Fields: 128},
 		Timeouts: Timeouts{
 			Header: 10 * time.Second, Idle: 3 * time.Minute, Connect: 5 * time.Second,
-			Response: time.Minute, Stream: 5 * time.Minute, HalfClose: 5 * time.Second, Tunnel: time.Hour, Shutdown: 30 * time.Second,
+			Response: time.Minute, Stream: 5 * time.Minute, HalfClose: 5 * time.Second, Tunnel: time.Hour, Shutdown: 30 * time.Second, Replace: time.Minute,
 		},
 	}
 }
@@ -83,14 +95,7 @@ func DefaultConfig() Config {
 func (c *Config) Validate() error {
 	var problems []error
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if err := ValidAddress(c.HTTP); err != nil {
-		bad("http: %w", err)
-	}
-	for _, n := range c.TrustedProxies {
-		if _, err := router.ParseNetwork(n); err != nil {
-			bad("trusted_proxies: %w", err)
-		}
-	}
+	problems = append(problems, c.validateListeners(), validatePeers("trusted_proxies", c.TrustedProxies))
 	if h := c.RequestIDHeader; h != "" && !httpguts.ValidHeaderFieldName(h) {
 		bad("request_id_header: %q is not the name of a header field", h)
 	}
@@ -115,7 +120,7 @@ func (c *Config) Validate() error {
 		value    time.Duration
 		optional bool
 	}{
-		{"header", t.Header, false}, {"idle", t.Idle, false}, {"connect", t.Connect, false}, {"shutdown", t.Shutdown, false},
+		{"header", t.Header, false}, {"idle", t.Idle, false}, {"connect", t.Connect, false}, {"shutdown", t.Shutdown, false}, {"replace", t.Replace, false},
 		{"response", t.Response, true}, {"stream", t.Stream, true}, {"half_close", t.HalfClose, true}, {"tunnel", t.Tunnel, true},
 	} {
 		switch {
@@ -126,26 +131,4 @@ func (c *Config) Validate() error {
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// ValidAddress reports what is wrong with an address to listen on.
-func ValidAddress(addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		return fmt.Errorf("%q is not an address to listen on: use :80 or 127.0.0.1:8080", addr)
-	}
-	return nil
-}
-
-func (c *Config) trusted() []netip.Prefix {
-	var out []netip.Prefix
-	for _, n := range c.TrustedProxies {
-		if p, err := router.ParseNetwork(n); err == nil {
-			out = append(out, p)
-		}
-	}
-	return out
 }

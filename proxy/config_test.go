@@ -44,6 +44,15 @@ func TestValidate(t *testing.T) {
 	f(func(c *Config) { c.HTTP = ":http" }, "http: ")
 	f(func(c *Config) { c.HTTP = ":65536" }, "http: ")
 	f(func(c *Config) { c.HTTP = "" }, "http: ")
+	f(func(c *Config) { c.HTTPSPort = 65536 }, "https_port: ")
+	listen := func(tls bool, protocols ...string) func(*Config) {
+		return func(c *Config) { c.Listeners = []Listener{{Address: ":1", TLS: tls, Protocols: protocols}} }
+	}
+	f(listen(true, HTTP3, HTTP2), "")
+	f(listen(true, "spdy"), "listener[0].protocols: ")
+	f(listen(true, HTTP3), "listener[0].protocols: ")
+	f(listen(false, HTTP3, HTTP11), "listener[0].protocols: ")
+	f(func(c *Config) { c.Listeners = []Listener{{Address: ":1", Port: -1}} }, "listener[0].port: ")
 	f(func(c *Config) { c.RequestIDHeader = "" }, "")
 	f(func(c *Config) { c.TrustedProxies = []string{"::1", "192.0.2.1", "fd00::/8"} }, "")
 	f(func(c *Config) { c.Attempts = 11 }, "attempts: ")

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"time"
 	"unsafe"
@@ -45,8 +46,10 @@ type door interface {
 	// closed says that the end has been passed already.
 	end(trailer *http1.Fields, closed bool) error
 
-	// hijack gives the client's connection away, after which nothing else works.
-	hijack() (*clientConn, error)
+	// hijack sends the head of an answer that switches protocols, and gives the
+	// client's connection or stream away, after which nothing else works. Only if
+	// the error is a sendError has anything been sent.
+	hijack(head []byte) (way, error)
 
 	// mayTake bounds the time that the client may take for what is written from
 	// now on; zero is no bound.
@@ -79,6 +82,8 @@ type exchange struct {
 	flushNow  func() // ex.flushWaiting, bound once
 	sendNow   func() // ex.send, bound once
 	path      []byte // memory for a path that has to be decoded
+	query     []byte // memory for a query that is changed, and for the target
+	target    []byte // with it
 	id        [32]byte
 	outgoing  []byte // the request as the origin gets it
 	answering []byte // memory for the head of the answer
@@ -93,18 +98,24 @@ type state struct {
 	client *inlet // where the request comes from
 	memory []byte // what the head of the request stands in
 
-	proto    string     // as in a request line
-	peer     netip.Addr // who is connected
-	peerText string     // the same in words
-	secure   bool       // over TLS
-	trusted  bool       // the peer is a trusted proxy
-	addr     netip.Addr // who the request comes from
-	scheme   string     // as the client sees it
+	proto    string                // as in a request line
+	peer     netip.Addr            // who is connected
+	peerText string                // the same in words
+	secure   bool                  // over TLS
+	early    bool                  // it may be a copy that somebody else has sent (RFC 8470)
+	connects bool                  // the stream that it came on is to become a tunnel
+	offer    string                // a field for its answer, of where else it could be asked; "" for none
+	verified [][]*x509.Certificate // of the client: chains that lead from its certificate to an authority
+	named    string                // the host that the connection was opened for, "" if that is not known
+	trusted  bool                  // the peer is a trusted proxy
+	addr     netip.Addr            // who the request comes from
+	scheme   string                // as the client sees it
 
-	service  *router.Service
-	random   uint64
-	decision router.Decision
-	meter    *metrics.Meter
+	service     *router.Service
+	certificate *x509.Certificate // of the client, if the service trusts it
+	random      uint64
+	decision    router.Decision
+	meter       *metrics.Meter
 
 	link       *link // that the request is sent on
 	sent       bool  // it was, or it was tried
@@ -153,7 +164,9 @@ func (p *Proxy) recycle(ex *exchange) {
 		}
 		return b[:0]
 	}
-	ex.outgoing, ex.answering, ex.path = scratch(ex.outgoing), scratch(ex.answering), scratch(ex.path)
+	for _, b := range []*[]byte{&ex.outgoing, &ex.answering, &ex.path, &ex.query, &ex.target} {
+		*b = scratch(*b)
+	}
 	clear(ex.tried)
 	ex.tried = ex.tried[:0]
 	ex.state = state{}

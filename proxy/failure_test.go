@@ -1,11 +1,9 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -75,26 +73,6 @@ func TestWhatMayYetBeFoundIsUnavailable(t *testing.T) {
 	})
 }
 
-// A connection that was made for one host must not be used for another
-// (RFC 9110 section 7.4). The server has no TLS yet.
-func TestAHostOfAnotherConnectionIsMisdirected(t *testing.T) {
-	t.Parallel()
-	door := newHarness(t, openServer)
-	door.service.Hosts = []string{"shop.test"}
-	door.publish()
-	r := httptest.NewRequest("GET", "https://other.test/", nil)
-	r.RequestURI = "/"
-	r.TLS = &tls.ConnectionState{}
-	w := httptest.NewRecorder()
-	door.proxy.Handler().ServeHTTP(w, r)
-	if w.Code != 421 {
-		t.Errorf("got %d, want 421", w.Code)
-	}
-	if o := door.observed(); o.Scheme != "https" || o.Status != 421 {
-		t.Errorf("observed %s, %d", o.Scheme, o.Status)
-	}
-}
-
 func TestAServiceWithoutABackendIsUnavailable(t *testing.T) {
 	throughEveryDoor(t, func(t *testing.T, door *harness) {
 		f := func(reason string) {
@@ -125,7 +103,7 @@ func TestAnAnswerThatIsNoneIsABadGateway(t *testing.T) {
 		"a large head":    "HTTP/1.1 200 OK\r\nX-Large: " + strings.Repeat("x", maxAnswerHeader) + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			throughEveryDoor(t, func(t *testing.T, door *harness) {
+			securedOrNot(t, func(t *testing.T, door *harness) {
 				door.raw("v1", func(c *wire) {
 					c.head()
 					c.send(garbage)
@@ -144,7 +122,7 @@ func TestAnAnswerThatIsNoneIsABadGateway(t *testing.T) {
 }
 
 func TestABackendThatDoesNotAnswerInTimeIsGivenUp(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		gone := make(chan bool, 2)
 		silent := func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
@@ -171,7 +149,7 @@ func TestABackendThatDoesNotAnswerInTimeIsGivenUp(t *testing.T) {
 // answer, and neither before nor after. A second request, which nobody answers,
 // tells that it has passed.
 func TestTheTimeForAnAnswerIsNotTheTimeForARequest(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		read, finish := make(chan bool), make(chan string)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {

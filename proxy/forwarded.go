@@ -18,7 +18,7 @@ func (ex *exchange) whoIsThere() {
 	if ex.secure {
 		ex.scheme = "https"
 	}
-	ex.trusted = isIn(ex.world.trusted, ex.peer)
+	ex.trusted = ex.world.trusted.has(ex.peer)
 	if !ex.trusted {
 		return
 	}
@@ -33,7 +33,7 @@ func (ex *exchange) whoIsThere() {
 			return
 		}
 		ex.addr = a
-		if !isIn(ex.world.trusted, a) {
+		if !ex.world.trusted.has(a) {
 			return
 		}
 	}
@@ -152,10 +152,6 @@ func parseNode(s string) (netip.Addr, bool) {
 	return plain(a), err == nil
 }
 
-// plain returns an address in the form in which networks are compared with it:
-// IPv4 as such, and without a zone, which no network contains.
-func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
-
 // values returns copies of the values of a field.
 func values(f *http1.Fields, name string) (lines []string) {
 	for v := range f.Values(name) {
@@ -235,6 +231,8 @@ func (ex *exchange) isClaim(name []byte, underscored bool) bool {
 	switch {
 	case is(ex.world.config.RequestIDHeader), is("Forwarded"), is("X-Forwarded-For"), is("X-Forwarded-Host"), is("X-Forwarded-Proto"):
 		return true // ours replaces it
+	case is(clientCert), is(clientCertChain):
+		return !ex.trusted || underscored || ex.certificate != nil
 	case len(name) > len(prefix) && sameDashed(name[:len(prefix)], prefix), is("X-Real-IP"):
 		return !ex.trusted || underscored
 	}
@@ -266,19 +264,4 @@ func appendQuoted(dst []byte, host string) []byte {
 		}
 	}
 	return append(dst, host...)
-}
-
-// peerOf returns the address of who is connected from a remote address, and the
-// same in words: "unknown" if it is none.
-func peerOf(remote string) (netip.Addr, string) {
-	ap, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Addr{}, "unknown"
-	}
-	a := plain(ap.Addr())
-	return a, a.String()
-}
-
-func isIn(networks []netip.Prefix, a netip.Addr) bool {
-	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
 }

@@ -27,14 +27,14 @@ func told(w http.ResponseWriter, r *http.Request) {
 func TestWhatAStrangerSaysOfItselfIsDropped(t *testing.T) {
 	throughEveryDoor(t, func(t *testing.T, door *harness) {
 		door.origin("v1", told)
-		const want = "X-Forwarded-For: 127.0.0.1\nX-Forwarded-Proto: http\nX-Forwarded-Host: shop.test\nForwarded: for=127.0.0.1;host=shop.test;proto=http\n"
+		want := fmt.Sprintf("X-Forwarded-For: 127.0.0.1\nX-Forwarded-Proto: %[1]s\nX-Forwarded-Host: shop.test\nForwarded: for=127.0.0.1;host=shop.test;proto=%[1]s\n", door.scheme())
 		door.is(door.get("/"), 200, want)
 		door.is(door.get("/", "X-Forwarded-For: 10.0.0.1", "X-Forwarded-For: 10.0.0.2", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil",
 			"X-Forwarded-Port: 443", "Forwarded: for=10.0.0.1;proto=https", "X-Real-IP: 10.0.0.1",
 			// For CGI and its heirs these are the same.
 			"X_Forwarded_For: 10.0.0.1", "x-forwarded_proto: https", "X_Real_IP: 10.0.0.1", "X_Request_ID: 0123456789"), 200, want)
 		for range 2 {
-			if o := door.observed(); o.Client != netip.MustParseAddr("127.0.0.1") || o.Scheme != "http" {
+			if o := door.observed(); o.Client != netip.MustParseAddr("127.0.0.1") || o.Scheme != door.scheme() {
 				t.Errorf("observed %v, %s", o.Client, o.Scheme)
 			}
 		}
@@ -95,7 +95,7 @@ func TestARequestHasAnIdentifier(t *testing.T) {
 // asked returns an exchange as a door makes it, nil for a request that is none.
 func asked(trusted []string, peer, host string, fields ...string) *exchange {
 	c := Config{TrustedProxies: trusted}
-	ex := &exchange{state: state{world: &world{config: c, trusted: c.trusted()}, proto: "HTTP/1.1"}, proxy: &Proxy{}}
+	ex := &exchange{state: state{world: &world{config: c, trusted: parsePeers(c.TrustedProxies)}, proto: "HTTP/1.1"}, proxy: &Proxy{}}
 	head := "GET / HTTP/1.1\r\nHost: " + host + "\r\n" + strings.Join(append(fields, ""), "\r\n") + "\r\n"
 	if n, err := ex.req.Parse([]byte(head)); err != nil || n != len(head) {
 		return nil

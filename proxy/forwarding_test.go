@@ -15,7 +15,7 @@ import (
 )
 
 func TestAnAnswerArrivesAsTheOriginGaveIt(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			w.Header()["Set-Cookie"] = []string{"a=1", "b=2"}
 			w.Header().Set("Content-Type", "text/x-odd")
@@ -31,14 +31,19 @@ func TestAnAnswerArrivesAsTheOriginGaveIt(t *testing.T) {
 			"Date":           {"Thu, 01 Jan 1970 00:00:00 GMT"},
 			"Content-Length": {"15"},
 		}
+		if door.secure && door.client != nil { // who could speak HTTP/3 is told so
+			want["Alt-Svc"] = []string{`h3=":` + portOf(door.addr) + `"; ma=86400`}
+		}
 		if !reflect.DeepEqual(a.Header, want) {
 			t.Errorf("got %v, want %v", a.Header, want)
 		}
 	})
 }
 
+func portOf(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+
 func TestARequestArrivesAsTheClientGaveIt(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "%s %s %s %q %d %s", r.Method, r.Host, r.RequestURI, r.Header["X-Two"], r.ContentLength, text(r.Body))
 		})
@@ -76,7 +81,7 @@ func TestNothingIsAddedThatTheClientDidNotSay(t *testing.T) {
 }
 
 func TestAnAnswerToHEADHasALengthAndNoBody(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/unknown" {
 				return
@@ -95,7 +100,7 @@ func TestAnAnswerToHEADHasALengthAndNoBody(t *testing.T) {
 }
 
 func TestAnswersThatHaveNoBodyHaveNone(t *testing.T) {
-	overTheWire(t, func(t *testing.T, door *harness) {
+	wireToWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Etag", `"x"`)
 			switch r.URL.Path {
@@ -173,7 +178,7 @@ func TestAnEncodedBodyIsNotTouched(t *testing.T) {
 }
 
 func TestLargeBodiesArriveWhole(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		const size = 8 << 20
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			_ = http.NewResponseController(w).EnableFullDuplex()
@@ -203,7 +208,7 @@ func TestLargeBodiesArriveWhole(t *testing.T) {
 }
 
 func TestHTTP10IsServed(t *testing.T) {
-	overTheWire(t, func(t *testing.T, door *harness) {
+	wireToWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			w.(http.Flusher).Flush() // of unknown length
 			fmt.Fprintf(w, "%s %q", r.Host, r.Header["X-Forwarded-Host"])
@@ -236,7 +241,7 @@ func TestTheCookieNamesTheUnitOnlyOnce(t *testing.T) {
 			t.Fatalf("got %v", cookies)
 		}
 		unit := cookies[1]
-		if len(unit.Value) != 16 || !unit.HttpOnly || unit.SameSite != http.SameSiteLaxMode || unit.Path != "/" || unit.Secure || unit.MaxAge <= 0 {
+		if len(unit.Value) != 16 || !unit.HttpOnly || unit.SameSite != http.SameSiteLaxMode || unit.Path != "/" || unit.Secure != door.secure || unit.MaxAge <= 0 {
 			t.Errorf("got %v", unit)
 		}
 		if got := a.Header["Cache-Control"]; !reflect.DeepEqual(got, []string{"private, max-age=60"}) {

@@ -27,7 +27,7 @@ func (u *unanswered) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestAClientThatGoesAwayTakesItsRequestWithIt(t *testing.T) {
-	overTheWire(t, func(t *testing.T, door *harness) {
+	wireToWire(t, func(t *testing.T, door *harness) {
 		backend := newUnanswered()
 		id := door.origin("v1", backend.serve)
 		for _, method := range []string{"GET", "POST"} {
@@ -55,15 +55,19 @@ func TestAClientThatGoesAwayTakesItsRequestWithIt(t *testing.T) {
 }
 
 func TestAClientThatGoesAwayDuringItsRequest(t *testing.T) {
-	overTheWire(t, func(t *testing.T, door *harness) {
-		bodies := make(chan string, 1)
-		door.origin("v1", func(w http.ResponseWriter, r *http.Request) { bodies <- text(r.Body) })
+	wireToWire(t, func(t *testing.T, door *harness) {
+		begun, bodies := make(chan bool, 1), make(chan string, 1)
+		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
+			begun <- true
+			bodies <- text(r.Body)
+		})
 		for _, framing := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
 			w := door.dial()
 			w.say("POST / HTTP/1.1", "Host: h", framing)
 			w.send("3\r\nabc\r\n")
+			receive(t, begun)
 			w.Close()
-			if got := receive(t, bodies); !strings.Contains(got, "EOF") {
+			if got := receive(t, bodies); !strings.HasSuffix(got, ">") {
 				t.Errorf("%s: to the origin the body looked complete: %q", framing, got)
 			}
 			if o := door.observed(); o.Status != 499 || o.Err != "the client went away" {
@@ -74,7 +78,7 @@ func TestAClientThatGoesAwayDuringItsRequest(t *testing.T) {
 }
 
 func TestAClientThatGoesAwayDuringTheAnswer(t *testing.T) {
-	overTheWire(t, func(t *testing.T, door *harness) {
+	wireToWire(t, func(t *testing.T, door *harness) {
 		cancelled := make(chan bool, 1)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
@@ -126,12 +130,13 @@ func TestAnAnswerThatWasCutShortNeverLooksComplete(t *testing.T) {
 		"without the end":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			throughEveryDoor(t, func(t *testing.T, door *harness) {
+			securedOrNot(t, func(t *testing.T, door *harness) {
 				door.raw("v1", func(c *wire) {
 					if c.head() != "" {
 						c.send(answer)
 					}
 				})
+				lossy := door.client == nil // over HTTP/3, which drops what is on its way
 				r := door.request("GET", "/", nil)
 				res, err := door.transport.RoundTrip(r)
 				body := ""
@@ -145,7 +150,7 @@ func TestAnAnswerThatWasCutShortNeverLooksComplete(t *testing.T) {
 					t.Errorf("it looks complete: %q", body)
 				}
 				o := door.observed()
-				if o.Status != 200 || !strings.HasPrefix(o.Err, "the answer was cut short") || o.ResponseBytes != int64(len(body)) || o.Attempts != 1 || o.FirstByte <= 0 {
+				if o.Status != 200 || !strings.HasPrefix(o.Err, "the answer was cut short") || o.ResponseBytes != int64(len(body)) && !lossy || o.ResponseBytes < int64(len(body)) || o.Attempts != 1 || o.FirstByte <= 0 {
 					t.Errorf("observed %d %q, %d bytes of %d", o.Status, o.Err, o.ResponseBytes, len(body))
 				}
 			})
@@ -174,7 +179,7 @@ func TestAnAnswerThatWasCutShortBreaksAConnectionOfHTTP10(t *testing.T) {
 
 // What was read before the end is the client's.
 func TestWhatCameBeforeTheCutArrives(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		cut := make(chan string)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, "half")

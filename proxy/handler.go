@@ -3,41 +3,66 @@ package proxy
 import (
 	"bytes"
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unsafe"
 
+	"divvy/proxy/environ"
 	"divvy/proxy/http1"
+	"divvy/router"
 )
 
-// Handler is the door for everything that net/http and its relatives speak but
-// HTTP/1: what they deliver is written as HTTP/1.1 and read like any other
-// request, so that from there on nothing is different.
-func (p *Proxy) Handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d := &handlerDoor{w: w, r: r, control: http.NewResponseController(w)}
-		defer context.AfterFunc(r.Context(), func() { d.leash.pull(errClientGone) })()
-		d.inlet.open(d, &p.memory, largeSize)
-		d.writes.set = d.control.SetWriteDeadline
-		ex := p.exchange(d, &d.inlet, &d.leash)
-		ex.record.Start = time.Now()
-		ex.proto, ex.secure = r.Proto, r.TLS != nil
-		ex.peer, ex.peerText = peerOf(r.RemoteAddr)
-		if _, err := ex.req.Parse(d.request()); err != nil {
-			p.reject(ex, err)
-		} else {
-			p.serve(ex)
-		}
-		cut := ex.cut
-		d.inlet.in.skip(d.inlet.in.len())
-		d.inlet.in.release(&p.memory)
-		p.recycle(ex)
-		if cut {
-			panic(http.ErrAbortHandler) // what net/http has for this
-		}
-	})
+var _ = environ.Done // before net/http is initialised
+
+// handle answers a request that came to a port by what net/http and its relatives
+// speak, which is everything but HTTP/1: what they deliver is written as HTTP/1.1 and
+// read like any other request, so that from there on nothing is different.
+func (p *Proxy) handle(w http.ResponseWriter, r *http.Request, at *port) {
+	d, ok := p.doors.Get().(*handlerDoor)
+	if !ok {
+		d = newHandlerDoor(&p.memory)
+	}
+	d.begins(w, r)
+	over := context.AfterFunc(r.Context(), func() { d.leash.pull(errClientGone) })
+	ex := p.exchange(d, &d.inlet, &d.leash)
+	ex.record.Start = time.Now()
+	d.describe(ex)
+	if r.ProtoMajor == 2 && ex.secure {
+		ex.offer = *at.offer.Load()
+	}
+	slow := d.lookForBody(ex.world.config.Timeouts.Header)
+	err := d.request()
+	if err == nil {
+		_, err = ex.req.Parse(d.head)
+	}
+	switch {
+	case err != nil:
+		p.reject(ex, err)
+	case slow != nil:
+		p.reject(ex, slow)
+	case d.unknown:
+		p.reject(ex, errProtocol)
+	default:
+		p.serve(ex)
+	}
+	cut := ex.cut
+	if cap(d.answer) > cap(ex.answering) {
+		ex.answering = d.answer
+	}
+	d.inlet.in.skip(d.inlet.in.len())
+	d.inlet.in.release(&p.memory)
+	p.recycle(ex)
+	if over() { // else somebody is still about to pull its leash
+		d.ends()
+		p.doors.Put(d)
+	}
+	if cut {
+		panic(http.ErrAbortHandler) // what net/http has for this
+	}
 }
 
 // handlerDoor answers through an http.ResponseWriter. As a source it delivers
@@ -49,106 +74,217 @@ type handlerDoor struct {
 	r       *http.Request
 	control *http.ResponseController
 	writes  bound
-	ended   bool   // the end of the body was delivered
-	rest    []byte // what of it did not fit
+	body    io.Reader
+	length  int64   // of the body, -1 if it is not known
+	chunks  chunker // the body, then
+	head    []byte  // of the request
+	answer  []byte  // memory of its head
+	res     http1.Response
+
+	connects bool   // the stream is to become a tunnel
+	unknown  bool   // of a protocol that is not known
+	key      string // of the handshake with the origin, for that
+	tunnel   streamEnd
 }
 
-// request returns the head of the request.
-func (d *handlerDoor) request() []byte {
+func newHandlerDoor(m *memory) *handlerDoor {
+	d := &handlerDoor{head: make([]byte, 0, 1024)}
+	d.inlet.open(d, m, largeSize)
+	d.writes.set = func(t time.Time) error { return d.control.SetWriteDeadline(t) }
+	d.res.Limits = answerLimits
+	d.res.Limits.Head *= 2 // what was added to it must not be refused
+	d.res.Limits.Fields *= 2
+	return d
+}
+
+// begins makes d the door to who sent a request.
+func (d *handlerDoor) begins(w http.ResponseWriter, r *http.Request) {
+	d.w, d.r, d.control = w, r, http.NewResponseController(w)
+	d.body, d.length = r.Body, r.ContentLength
+	d.chunks = chunker{body: readerFunc(d.readBody), trailer: func() http.Header { return d.r.Trailer }}
+	if protocol := connectProtocol(r); protocol != "" {
+		d.connects, d.unknown = true, protocol != webSocket
+		d.key = newWebSocketKey()
+	}
+}
+
+// lookForBody finds out whether there is a body where quic-go does not say and one
+// is unusual: what looks like one keeps an origin from noticing that its client has
+// left. The end of a stream without comes with its head.
+func (d *handlerDoor) lookForBody(limit time.Duration) error {
+	if d.r.ProtoMajor < 3 || d.length >= 0 || d.connects || expectsBody(d.r.Method) {
+		return nil
+	}
+	_ = d.SetReadDeadline(time.Now().Add(limit))
+	defer func() { _ = d.SetReadDeadline(time.Time{}) }()
+	first := make([]byte, 1)
+	switch n, err := io.ReadFull(d.body, first); {
+	case n > 0:
+		d.body = io.MultiReader(bytes.NewReader(first), d.r.Body)
+	case err == io.EOF:
+		d.length = 0
+	case isTimeout(err):
+		return errHeadSlow
+	}
+	return nil
+}
+
+// ends makes d ready for another request, for which it keeps its memory.
+func (d *handlerDoor) ends() {
+	for _, b := range []*bound{&d.inlet.bound, &d.writes, &d.tunnel.out.bound} {
+		b.by = time.Time{}
+		b.kicked.Store(false)
+	}
+	d.inlet.size, d.inlet.waits = largeSize, nil
+	d.leash = leash{}
+	d.w, d.r, d.control, d.body, d.answer = nil, nil, nil, nil, nil
+	d.chunks, d.connects, d.unknown, d.key = chunker{}, false, false, ""
+	d.tunnel.over.Store(false)
+	if d.res.Reset(); cap(d.head) > keepScratch {
+		d.head = nil
+	}
+}
+
+// expectsBody reports whether requests with a method usually have a body.
+func expectsBody(method string) bool {
+	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
+}
+
+// describe says of an exchange how it came.
+func (d *handlerDoor) describe(ex *exchange) {
 	r := d.r
-	dst := http1.AppendRequestLine(make([]byte, 0, 1024), r.Method, r.RequestURI)
+	ex.proto, ex.connects = "HTTP/2.0", d.connects
+	if r.ProtoMajor == 3 {
+		ex.proto = "HTTP/3.0"
+	}
+	ex.peer, ex.peerText = peerOf(r.RemoteAddr)
+	if r.TLS != nil {
+		ex.secure, ex.named, ex.verified = true, router.HostName(r.TLS.ServerName), r.TLS.VerifiedChains
+		ex.early = r.ProtoMajor == 3 && !r.TLS.HandshakeComplete
+	}
+}
+
+// ambiguous reports what the libraries let pass, or correct in silence, and what is
+// refused when it comes by HTTP/1.1. A length that they cannot read would make a
+// request without a body of one that has one.
+func (d *handlerDoor) ambiguous() error {
+	r := d.r
+	lengths, hosts := r.Header["Content-Length"], r.Header["Host"]
+	switch {
+	case len(lengths) > 1:
+		return fmt.Errorf("%w: more than one content-length", http1.ErrMalformed)
+	case len(lengths) == 1 && !isLength(lengths[0], r.ContentLength):
+		return fmt.Errorf("%w: not a length: %.40q", http1.ErrMalformed, lengths[0])
+	case len(hosts) > 1, len(hosts) == 1 && !strings.EqualFold(hosts[0], r.Host):
+		return fmt.Errorf("%w: more than one host", http1.ErrMalformed)
+	}
+	return nil
+}
+
+// isLength reports whether a field says in digits that a body is n bytes long.
+func isLength(s string, n int64) bool {
+	said, err := strconv.ParseUint(s, 10, 63) // which takes no sign
+	return err == nil && int64(said) == n
+}
+
+// request writes the head of the request.
+func (d *handlerDoor) request() error {
+	if err := d.ambiguous(); err != nil {
+		return err
+	}
+	r, method := d.r, d.r.Method
+	if d.connects {
+		method = http.MethodGet
+	}
+	dst := http1.AppendRequestLine(d.head[:0], method, r.RequestURI) // which makes valid what is not
+	if len(dst) != len(method)+len(r.RequestURI)+len("  HTTP/1.1\r\n") || string(dst[:len(method)]) != method {
+		return fmt.Errorf("%w: not a method and a target: %.40q", http1.ErrMalformed, method+" "+r.RequestURI)
+	}
 	dst = http1.AppendField(dst, "Host", r.Host)
 	for name, values := range r.Header {
 		switch name {
-		case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade":
+		case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", ":protocol":
 			continue
+		case webSocketKey:
+			if d.connects {
+				continue
+			}
 		}
 		for _, v := range values {
 			dst = http1.AppendField(dst, name, v)
 		}
 	}
+	if d.connects {
+		d.head = http1.AppendEnd(appendHandshake(dst, d.key))
+		return nil
+	}
 	for name := range r.Trailer {
 		dst = http1.AppendField(dst, "Trailer", name)
 	}
-	body := http1.Body{Framing: http1.Length, Length: r.ContentLength}
+	body := http1.Body{Framing: http1.Length, Length: d.length}
 	switch {
-	case r.ContentLength < 0:
+	case d.length < 0:
 		body.Framing = http1.Chunks
-	case r.ContentLength == 0 && r.Header["Content-Length"] == nil:
+	case d.length == 0 && r.Header["Content-Length"] == nil:
 		body.Framing = http1.None
 	}
-	return http1.AppendEnd(body.Append(dst))
+	d.head = http1.AppendEnd(body.Append(dst))
+	return nil
 }
 
 // Read implements source.
 func (d *handlerDoor) Read(p []byte) (int, error) {
-	if d.r.ContentLength >= 0 {
-		return d.r.Body.Read(p)
+	if d.connects {
+		return d.tunnel.read(p)
 	}
-	if len(d.rest) > 0 {
-		n := copy(p, d.rest)
-		d.rest = d.rest[n:]
-		return n, nil
+	if d.length >= 0 {
+		return d.readBody(p)
 	}
-	if d.ended {
-		return 0, io.EOF
-	}
-	// The data is read behind where the size of its chunk will stand.
-	const before, behind = 16, len("\r\n")
-	into := p
-	if len(p) < 2*(before+behind) {
-		into = make([]byte, 2*(before+behind))
-	}
-	n, err := d.r.Body.Read(into[before : len(into)-behind])
-	chunk := into[:0]
-	if n > 0 {
-		chunk = http1.AppendChunkHeader(chunk, int64(n))
-		chunk = append(chunk, into[before:before+n]...)
-		chunk = append(chunk, "\r\n"...)
-	}
-	if errors.Is(err, io.EOF) {
-		d.ended, err = true, nil
-		d.rest = d.lastChunk()
-	}
-	sent := copy(p, chunk) // which is where it is already, if there was room
-	d.rest = append(bytes.Clone(chunk[sent:]), d.rest...)
-	if sent == 0 && len(d.rest) > 0 {
-		return d.Read(p)
-	}
-	return sent, err
+	return d.chunks.Read(p)
 }
 
-// lastChunk returns the end of a body in chunks.
-func (d *handlerDoor) lastChunk() []byte {
-	end := []byte("0\r\n")
-	for name, values := range d.r.Trailer {
-		for _, v := range values {
-			end = http1.AppendField(end, name, v)
+// readerFunc is an io.Reader made of a function.
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// readBody reads data of the body. quic-go returns nothing when it has read the
+// trailers, and for frames without data.
+func (d *handlerDoor) readBody(p []byte) (n int, err error) {
+	for range 100 {
+		if n, err = d.body.Read(p); n > 0 || err != nil {
+			return n, err
 		}
 	}
-	return http1.AppendEnd(end)
+	return 0, io.ErrNoProgress
 }
 
 // SetReadDeadline implements source.
 func (d *handlerDoor) SetReadDeadline(t time.Time) error { return d.control.SetReadDeadline(t) }
 
 func (d *handlerDoor) inform(head []byte) error {
-	res, err := d.header(head)
-	if err != nil {
+	if err := d.header(head); err != nil {
 		return err
 	}
-	d.w.WriteHeader(res.Status)
+	d.w.WriteHeader(d.res.Status)
 	clear(d.w.Header())
 	return nil
 }
 
-// proceed has nothing to do: a client is asked when its body is first read.
-func (d *handlerDoor) proceed() error { return nil }
+// proceed has nothing to do for HTTP/2, where a client is asked when its body is
+// first read.
+func (d *handlerDoor) proceed() error {
+	if d.r.ProtoMajor == 3 {
+		d.w.WriteHeader(http.StatusContinue)
+	}
+	return nil
+}
 
 func (d *handlerDoor) begin(status int, head []byte, body http1.Body) error {
-	if _, err := d.header(head); err != nil {
+	if err := d.header(head); err != nil {
 		return err
 	}
+	d.answer = head[:0]
 	h := d.w.Header()
 	if body.Framing == http1.Length || body.Framing == http1.Announced {
 		h["Content-Length"] = []string{strconv.FormatInt(body.Length, 10)}
@@ -162,22 +298,27 @@ func (d *handlerDoor) begin(status int, head []byte, body http1.Body) error {
 
 // header takes over the fields of a head. Those that say something about the
 // connection have no meaning in newer protocols (RFC 9113 section 8.2.2).
-func (d *handlerDoor) header(head []byte) (*http1.Response, error) {
-	res := &http1.Response{Limits: answerLimits}
-	res.Limits.Head *= 2 // what was added to it must not be refused
-	res.Limits.Fields *= 2
-	if _, err := res.Parse(http1.AppendEnd(head), nil); err != nil {
-		return nil, err
+func (d *handlerDoor) header(head []byte) error {
+	res := &d.res
+	res.Reset()
+	text := string(http1.AppendEnd(head)) // of which names and values are parts
+	if _, err := res.Parse(unsafe.Slice(unsafe.StringData(text), len(text)), nil); err != nil {
+		return err
 	}
-	h := d.w.Header()
-	for name, value := range res.All() {
-		switch key := http.CanonicalHeaderKey(string(name)); key {
+	h, values := d.w.Header(), make([]string, res.Len())
+	for i := range values {
+		switch key := http.CanonicalHeaderKey(view(res.Name(i))); key {
 		case "Connection", "Upgrade":
 		default:
-			h[key] = append(h[key], string(value))
+			values[i] = view(res.Value(i))
+			if h[key] == nil {
+				h[key] = values[i : i+1 : i+1]
+				continue
+			}
+			h[key] = append(h[key], values[i])
 		}
 	}
-	return res, nil
+	return nil
 }
 
 func (d *handlerDoor) takesChunks() bool           { return false }
@@ -200,10 +341,6 @@ func (d *handlerDoor) end(trailer *http1.Fields, _ bool) error {
 	}
 	return err
 }
-
-var errNoTunnel = errors.New("this version of HTTP cannot switch protocols")
-
-func (d *handlerDoor) hijack() (*clientConn, error) { return nil, errNoTunnel }
 
 // mayTake bounds writes. A connection that cannot have a deadline works without
 // one.

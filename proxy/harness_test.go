@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"divvy/backends"
 	"divvy/metrics"
+	"divvy/proxy/sockets"
 	"divvy/router"
 )
 
@@ -27,6 +29,7 @@ const patience = 20 * time.Second
 // harness is a running proxy with one service, "shop". Its backends are real
 // sockets. When the test ends, nothing may be in flight any more.
 type harness struct {
+	others   []router.Input // services beside its own
 	t        testing.TB
 	proxy    *Proxy
 	meters   *metrics.Prometheus
@@ -34,18 +37,27 @@ type harness struct {
 	log      *lines
 	config   Config
 	service  router.Config
+	care     backends.Care // of the backends that are added from now on
+	wire     backends.Wire // to the origins that are added from now on
 
 	mu    sync.Mutex // guards found
 	found []backends.Endpoint
 
-	seen chan metrics.Observation
+	seen    chan metrics.Observation
+	sockets *sockets.Set // of the server; nil for none that was given
 
 	// Set by the door.
-	server    *Server // nil if the door has none of ours
+	secure    bool
+	protocols []string // of a connection under TLS that a test uses itself
+	server    *Server  // nil if the door has none of ours
 	addr      string
-	transport *http.Transport
-	changed   func(Config) // takes over a changed configuration
-	stop      func()       // stops gracefully, and returns when that is done
+	client    *http.Transport // nil if it speaks HTTP/3
+	transport interface {
+		http.RoundTripper
+		CloseIdleConnections()
+	}
+	changed func(Config) // takes over a changed configuration
+	stop    func()       // stops gracefully, and returns when that is done
 }
 
 func newHarness(t testing.TB, open func(*harness)) *harness {
@@ -56,6 +68,7 @@ func newHarness(t testing.TB, open func(*harness)) *harness {
 		log:      &lines{},
 		config:   DefaultConfig(),
 		service:  router.Config{Name: "shop"},
+		care:     backends.DefaultCare(),
 		seen:     make(chan metrics.Observation, 1<<12),
 	}
 	h.config.HTTP = "127.0.0.1:0"
@@ -90,8 +103,11 @@ func (h *harness) configure(change func(*Config, *router.Config)) {
 	h.changed(h.config)
 }
 
+var keys = router.NewKeyring([]router.Key{{ID: "k3y1", Secret: []byte("a secret of 32 bytes or even more")}})
+
 func (h *harness) publish() {
-	table := router.Build([]router.Input{{Config: h.service, Members: h.registry.Members("shop")}})
+	own := router.Input{Config: h.service, Members: h.registry.Members("shop"), Keys: keys}
+	table := router.Build(append(slices.Clip(h.others), own))
 	h.proxy.Publish(table, h.config)
 }
 
@@ -100,8 +116,10 @@ func (h *harness) add(version, addr string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	id := fmt.Sprintf("c%d", len(h.found)+1)
+	care := h.care
+	dialect := must(h.wire.Dialect([]string{"example.com"}))(h.t)
 	h.found = append(h.found, backends.Endpoint{
-		Service: "shop", ID: id, Name: id, Addr: addr, Health: backends.HealthPassing,
+		Service: "shop", ID: id, Name: id, Addr: addr, Health: backends.HealthPassing, Care: &care, Dialect: dialect,
 		Version: backends.Version{Tag: version, ImageID: imageID(version)},
 		Created: time.Unix(int64(len(h.found)), 0),
 	})
@@ -124,18 +142,20 @@ func (h *harness) origin(version string, handler http.HandlerFunc) string {
 	s := httptest.NewUnstartedServer(handler)
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 	s.Config.DisableGeneralOptionsHandler = true
-	s.Start()
+	h.start(s)
 	h.t.Cleanup(s.Close)
 	return h.add(version, s.Listener.Addr().String())
 }
 
 // raw adds a backend that speaks for itself: serve gets each connection, in a
-// goroutine of its own, and the connection ends when it returns.
+// goroutine of its own, and the connection ends when it returns. Where the harness's
+// protocol is over TLS, serve speaks within it.
 func (h *harness) raw(version string, serve func(c *wire)) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	l = h.secured(l)
 	over, end := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -168,6 +188,18 @@ func (h *harness) refusing(version string) string {
 func (h *harness) observed() metrics.Observation {
 	h.t.Helper()
 	return receive(h.t, h.seen)
+}
+
+// unobserved drops what is observed, of which there will be more than is kept.
+func (h *harness) unobserved() {
+	go func() {
+		for ctx := h.t.Context(); ctx.Err() == nil; {
+			select {
+			case <-h.seen:
+			case <-ctx.Done():
+			}
+		}
+	}()
 }
 
 // status returns what the registry says of a backend.

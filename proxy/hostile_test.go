@@ -20,7 +20,7 @@ func TestHostileMessages(t *testing.T) {
 	for _, m := range corpus.Messages(t) {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
-			door := newHarness(t, openServer)
+			door := newHarness(t, openHTTP1)
 			door.configure(func(c *Config, _ *router.Config) { c.Timeouts.HalfClose = 0 })
 			if m.Answer {
 				hostileAnswer(t, door, m)

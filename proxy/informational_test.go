@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -10,7 +11,7 @@ import (
 )
 
 func TestEarlyHintsArriveEarly(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		hinted := make(chan textproto.MIMEHeader, 2)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Link", "</a.css>")
@@ -18,12 +19,15 @@ func TestEarlyHintsArriveEarly(t *testing.T) {
 			<-r.Context().Done() // until the client has what it wants
 		})
 		r := door.request("GET", "/", nil)
-		ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		seen, stop := context.WithCancel(r.Context())
+		defer stop()
+		ctx := httptrace.WithClientTrace(seen, &httptrace.ClientTrace{
 			Got1xxResponse: func(status int, h textproto.MIMEHeader) error {
 				if status == http.StatusEarlyHints {
 					hinted <- h
 				}
-				return http.ErrHandlerTimeout // ends the request
+				stop() // ends the request
+				return http.ErrHandlerTimeout
 			},
 		})
 		if _, err := door.transport.RoundTrip(r.WithContext(ctx)); err == nil {
@@ -31,6 +35,21 @@ func TestEarlyHintsArriveEarly(t *testing.T) {
 		}
 		if got := receive(t, hinted); !reflect.DeepEqual(got["Link"], []string{"</a.css>"}) {
 			t.Errorf("got %v", got)
+		}
+	})
+}
+
+func TestABodyIsAskedForByTheOriginInAnyProtocol(t *testing.T) {
+	wireToWire(t, func(t *testing.T, door *harness) {
+		door.origin("v1", repeat)
+		w := door.dial()
+		w.say("POST / HTTP/1.1", "Host: h", "Expect: 100-continue", "Content-Length: 4")
+		if head := w.head(); !strings.HasPrefix(head, "HTTP/1.1 100 ") {
+			t.Fatalf("got %q", head)
+		}
+		w.send("body")
+		if res := must(w.answer("POST"))(t); text(res.Body) != "POST / body." {
+			t.Errorf("got %d", res.StatusCode)
 		}
 	})
 }

@@ -16,41 +16,45 @@ const canReadReady = true
 func (i *inlet) readReady(fd uintptr) bool {
 	i.in.room(i.memory, i.size)
 	n, err := read(fd, i.in.data[i.in.w:])
-	switch {
-	case n > 0:
+	if n > 0 {
 		i.in.w += n
 		return true
-	case err == syscall.EAGAIN:
-		i.in.release(i.memory)
+	}
+	i.in.release(i.memory)
+	if err == syscall.EAGAIN {
 		if i.waits != nil {
 			i.waits()
 		}
 		return false
-	case err != nil:
-		i.readErr = os.NewSyscallError("read", err)
-	default:
-		i.readErr = io.EOF
 	}
-	i.in.release(i.memory)
+	i.readErr = err
 	return true
 }
 
+// read reads once from a socket that does not block: something, or syscall.EAGAIN if
+// nothing has come, io.EOF at the end, or another error.
 func read(fd uintptr, p []byte) (n int, err error) {
 	for {
-		if n, err = syscall.Read(int(fd), p); err != syscall.EINTR {
-			return n, err
+		switch n, err = syscall.Read(int(fd), p); {
+		case n > 0:
+			return n, nil
+		case err == nil:
+			return 0, io.EOF
+		case err == syscall.EAGAIN:
+			return 0, err
+		case err != syscall.EINTR:
+			return 0, os.NewSyscallError("read", err)
 		}
 	}
 }
 
-// look finds out whether the other end is still there. Behind bytes that nobody
-// has read yet it sees nothing. It may be called from one goroutine while another
-// reads.
+// look finds out whether the other end is still there. It may be called from one
+// goroutine while another reads.
 func (i *inlet) look() presence {
-	if i.raw == nil {
+	if i.socket == nil {
 		return present
 	}
-	if err := i.raw.Control(i.peek); err != nil {
+	if err := i.socket.Control(i.peek); err != nil {
 		return absent
 	}
 	return i.seen
@@ -61,7 +65,7 @@ func (i *inlet) lookReady(fd uintptr) {
 	n, _, err := syscall.Recvfrom(int(fd), i.probe[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	switch {
 	case n > 0:
-		i.seen = talking
+		i.seen = behind(int(fd))
 	case err == syscall.EAGAIN, err == syscall.EINTR:
 		i.seen = present
 	case err != nil:

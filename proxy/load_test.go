@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand"
-	"net"
 	"net/http"
 	"os"
 	"runtime"
@@ -170,17 +169,17 @@ func (h *harness) oneOfMany(random *rand.Rand, name string) {
 			res.Body.Close()
 		}
 	case 1:
-		w := newWire(must(net.Dial("tcp", h.addr))(h.t))
+		w := newWire(must(h.connect())(h.t))
 		w.say("POST /early HTTP/1.1", "Host: h", "Content-Length: 100000")
 		w.send(string(body))
 		w.head()
 		w.Close()
 	case 2:
-		w := newWire(must(net.Dial("tcp", h.addr))(h.t))
+		w := newWire(must(h.connect())(h.t))
 		w.say("GET /silent HTTP/1.1", "Host: h")
 		w.Close()
 	case 3:
-		w := newWire(must(net.Dial("tcp", h.addr))(h.t))
+		w := newWire(must(h.connect())(h.t))
 		w.say("GET /upgrade HTTP/1.1", "Host: h", "Connection: Upgrade", "Upgrade: echo")
 		w.head()
 		w.reset()

@@ -14,7 +14,7 @@ import (
 )
 
 func TestARequestIsObservedWhole(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		id := door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			w.WriteHeader(201)
@@ -29,7 +29,7 @@ func TestARequestIsObservedWhole(t *testing.T) {
 		o.Start, o.FirstByte, o.Duration, o.Meter, o.Backend, o.RequestID = time.Time{}, 0, 0, nil, "", ""
 		want := metrics.Observation{
 			Service: "shop", Version: named("v1"), ImageID: imageID("v1"), Container: id, Reason: "request", Attempts: 1,
-			Method: "POST", Host: "shop.test", Target: "/a%20b?c=d", Proto: o.Proto, Scheme: "http",
+			Method: "POST", Host: "shop.test", Target: "/a%20b?c=d", Proto: o.Proto, Scheme: door.scheme(),
 			Status: 201, RequestBytes: 4, ResponseBytes: 7,
 			Client: netip.MustParseAddr("127.0.0.1"), UserAgent: "tester", Referer: "http://there/",
 		}
@@ -95,7 +95,7 @@ func TestTheCookieDecidesLikeTheUnitItNames(t *testing.T) {
 }
 
 func TestTheMetricsCountWhatWasObserved(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			fmt.Fprint(w, "12345")

@@ -15,10 +15,10 @@ func (p *port) patrol() {
 		}
 		half := p.proxy.world.Load().config.Timeouts.HalfClose
 		p.mu.Lock()
-		for c := range p.conns {
-			c.lookAfter(now, half)
+		for g := range p.guests {
+			g.lookAfter(now, half)
 		}
-		p.patrolling = len(p.conns) > 0
+		p.patrolling = len(p.guests) > 0
 		more := p.patrolling
 		p.mu.Unlock()
 		if !more {
@@ -48,8 +48,11 @@ const (
 func (c *clientConn) lookAfter(now time.Time, half time.Duration) {
 	since := c.since.Load()
 	if since == forNothing {
-		if c.unsure.CompareAndSwap(true, false) && c.look() != present {
-			c.leave()
+		if c.unsure.CompareAndSwap(true, false) {
+			switch c.look() {
+			case halfClosed, absent:
+				c.dismiss()
+			}
 		}
 		return
 	}

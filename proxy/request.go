@@ -7,10 +7,11 @@ import (
 	"strings"
 
 	"divvy/proxy/http1"
+	"divvy/router"
 )
 
-// Header, Cookie, Query and Client are what a decision may read. The strings
-// are valid until the exchange ends.
+// Header, Cookie, Query, Client, Method and Path are what a decision may read.
+// The strings are valid until the exchange ends.
 func (ex *exchange) Header(name string) string {
 	if strings.EqualFold(name, "Host") {
 		return view(ex.req.Host)
@@ -67,14 +68,60 @@ func unescape(s string) (string, bool) {
 // Client returns the address of the client.
 func (ex *exchange) Client() netip.Addr { return ex.addr }
 
-// decodedPath returns the path by which the service is found.
-func (ex *exchange) decodedPath() string {
+// Method returns the method of the request.
+func (ex *exchange) Method() string { return view(ex.req.Method) }
+
+// Path returns the path by which the service is found.
+func (ex *exchange) Path() string {
 	path := ex.req.Path()
 	if bytes.IndexByte(path, '%') < 0 {
 		return view(path)
 	}
-	ex.path = ex.req.AppendDecodedPath(ex.path[:0])
+	if len(ex.path) == 0 {
+		ex.path = ex.req.AppendDecodedPath(ex.path[:0])
+	}
 	return view(ex.path)
+}
+
+// hide prepares what the origin gets instead of what was said to divvy. The
+// access log does not see it either, since some of it is secret. Another
+// decision, for another attempt, does: the request itself stays as it is.
+func (ex *exchange) hide() {
+	if ex.service.HidesToken() {
+		ex.req.Omit(router.TokenHeader)
+	}
+	if !ex.service.HidesQuery() {
+		return
+	}
+	came := ex.req.Target
+	if query, _ := ex.req.Query(); ex.told(query) {
+		ex.target = ex.req.SetQuery(ex.target, ex.query)
+		ex.record.Target, ex.req.Target = view(ex.target), came
+	}
+	// The page that a link has led to names the link in its further requests.
+	if page, query, _ := bytes.Cut(ex.req.Get("Referer"), []byte("?")); ex.told(query) {
+		ex.req.Omit("Referer")
+		ex.record.Referer = view(page)
+	}
+}
+
+// told reports whether something of a query was said to divvy. It leaves the
+// rest of it in ex.query.
+func (ex *exchange) told(query []byte) (some bool) {
+	ex.query = ex.query[:0]
+	separated := false
+	for pair := range bytes.SplitSeq(query, []byte("&")) {
+		name, _, _ := bytes.Cut(pair, []byte("="))
+		if name, ok := unescape(view(name)); ok && ex.service.Hides(name) {
+			some = true
+			continue
+		}
+		if separated {
+			ex.query = append(ex.query, '&')
+		}
+		ex.query, separated = append(ex.query, pair...), true
+	}
+	return some
 }
 
 // upgrade returns the protocols that the client asks to change to, nil for
@@ -100,7 +147,15 @@ func (ex *exchange) compose() error {
 	if len(r.Host) == 0 {
 		r.Host = []byte(ex.service.Name)
 	}
+	came := r.Target
+	if len(ex.target) > 0 {
+		r.Target = ex.target // see hide
+	}
 	dst := r.AppendHead(ex.outgoing[:0])
+	r.Target = came
+	if referer := ex.record.Referer; len(referer) < len(r.Get("Referer")) {
+		dst = http1.AppendField(dst, "Referer", referer)
+	}
 	protocols := ex.upgrade()
 	switch {
 	case protocols != nil && r.TakesTrailers:
@@ -118,6 +173,10 @@ func (ex *exchange) compose() error {
 	}
 	dst = appendAnnounced(dst, &r.Fields, r.Body)
 	dst = ex.appendForwarded(dst)
+	dst = ex.appendCertificate(dst)
+	if ex.early && !r.Passes("Early-Data") {
+		dst = append(dst, "Early-Data: 1\r\n"...)
+	}
 	if h := ex.world.config.RequestIDHeader; h != "" {
 		dst = http1.AppendField(dst, h, ex.record.RequestID)
 	}

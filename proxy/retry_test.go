@@ -3,11 +3,12 @@ package proxy
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"divvy/backends"
 	"divvy/router"
@@ -27,7 +28,7 @@ func (h *harness) breaking(version string, n *atomic.Int32) string {
 func TestAConnectionThatIsRefusedIsTriedElsewhere(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		t.Run(method, func(t *testing.T) {
-			throughEveryDoor(t, func(t *testing.T, door *harness) {
+			overEveryWire(t, func(t *testing.T, door *harness) {
 				dead := door.refusing("v1")
 				door.origin("v1", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, text(r.Body)) })
 				retries := 0
@@ -79,7 +80,7 @@ func TestOnlyWhatMayBeRepeatedIs(t *testing.T) {
 	f := func(method, body string, want int32) {
 		t.Helper()
 		t.Run(fmt.Sprintf("%s of %d bytes", method, len(body)), func(t *testing.T) {
-			throughEveryDoor(t, func(t *testing.T, door *harness) {
+			securedOrNot(t, func(t *testing.T, door *harness) {
 				var arrived atomic.Int32
 				for range 3 {
 					door.breaking("v1", &arrived)
@@ -115,7 +116,7 @@ func TestOnlyWhatMayBeRepeatedIs(t *testing.T) {
 }
 
 func TestEachAttemptGoesToAnotherBackend(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	securedOrNot(t, func(t *testing.T, door *harness) {
 		var arrived [6]atomic.Int32
 		for i := range arrived {
 			door.breaking("v1", &arrived[i])
@@ -182,7 +183,7 @@ func TestAStaleConnectionCostsNoErrorWhereThatIsSafe(t *testing.T) {
 	f := func(method, body string, want int, arrived int32) {
 		t.Helper()
 		t.Run(fmt.Sprintf("%s of %d bytes", method, len(body)), func(t *testing.T) {
-			throughEveryDoor(t, func(t *testing.T, door *harness) {
+			securedOrNot(t, func(t *testing.T, door *harness) {
 				backend := &fragile{}
 				door.raw("v1", backend.serve)
 				door.is(door.get("/"), 200, "fine") // which leaves a connection
@@ -217,7 +218,7 @@ func TestAStaleConnectionCostsNoErrorWhereThatIsSafe(t *testing.T) {
 
 // A connection that was closed while nobody used it is not used again.
 func TestAConnectionThatEndedIsNotUsedAgain(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	securedOrNot(t, func(t *testing.T, door *harness) {
 		closed, end := make(chan bool), make(chan bool)
 		door.raw("v1", func(c *wire) {
 			for n := 0; n == 0 && c.head() != ""; n++ {
@@ -260,7 +261,7 @@ func (h *harness) leftIdle() (l *link) {
 
 // Nothing of a request has arrived if nothing of it could be written.
 func TestARequestOfWhichNothingWasWrittenIsSentAgain(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	securedOrNot(t, func(t *testing.T, door *harness) {
 		end := make(chan bool)
 		heads := make(chan string, 3)
 		door.raw("v1", func(c *wire) {
@@ -272,7 +273,7 @@ func TestARequestOfWhichNothingWasWrittenIsSentAgain(t *testing.T) {
 		})
 		t.Cleanup(func() { close(end) }) // before the backend is stopped
 		door.is(door.get("/"), 200, "")
-		_ = door.leftIdle().out.conn.(*net.TCPConn).CloseWrite()
+		_ = door.leftIdle().out.conn.(interface{ CloseWrite() error }).CloseWrite()
 		door.is(door.post("/", "body"), 200, "body")
 		door.observed()
 		if o := door.observed(); o.Attempts != 1 || o.Err != "" || o.RequestBytes != 4 {
@@ -285,7 +286,7 @@ func TestARequestOfWhichNothingWasWrittenIsSentAgain(t *testing.T) {
 }
 
 func TestAnotherVersionStandsInForOneThatRefuses(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		door.refusing("v1")
 		door.origin("v2", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "from v2") })
 		// As good as all goes to v1, as long as it can.
@@ -329,5 +330,37 @@ func TestAnOverrideIsNotPassedOnToAnotherVersion(t *testing.T) {
 		if o := door.observed(); o.Reason != "override" || !strings.HasPrefix(o.Version, "v2@") || o.Attempts != 1 {
 			t.Errorf("observed %s by %s, %d attempts", o.Version, o.Reason, o.Attempts)
 		}
+	})
+}
+
+// In the moment in which the last backend of a version turns requests away,
+// another version takes them.
+func TestNoRequestIsLostWhileAVersionComesAndGoes(t *testing.T) {
+	throughEveryDoor(t, func(t *testing.T, door *harness) {
+		id := door.origin("v1", chameleon)
+		door.origin("v2", chameleon)
+		door.configure(func(_ *Config, s *router.Config) { s.Weights = map[string]int{"v1": 9, "v2": 1} })
+		over := make(chan struct{})
+		var changes sync.WaitGroup
+		changes.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				door.registry.Stopping(id, "test")
+				door.found[0].Started = door.found[0].Started.Add(time.Second)
+				door.registry.Replace(door.found)
+			}
+		})
+		for range 200 {
+			if a := door.get("/"); a.StatusCode != 200 {
+				t.Errorf("got %d", a.StatusCode)
+			}
+			door.observed()
+		}
+		close(over)
+		changes.Wait()
 	})
 }

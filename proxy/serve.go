@@ -17,7 +17,17 @@ func (p *Proxy) serve(ex *exchange) {
 	defer p.observe(ex)
 	defer p.recover(ex)
 	p.identify(ex)
+	if p.meetChallenge(ex) {
+		return
+	}
 	if err := p.admit(ex); err != nil {
+		p.refuse(ex, err)
+		return
+	}
+	if p.redirect(ex) {
+		return
+	}
+	if err := ex.certify(); err != nil {
 		p.refuse(ex, err)
 		return
 	}
@@ -81,17 +91,19 @@ func (p *Proxy) admit(ex *exchange) error {
 	switch {
 	case string(r.Method) == "CONNECT", string(r.Method) == "TRACE":
 		return errMethod
+	case ex.early && !safe(r.Method):
+		return errEarly
 	case len(r.Host) == 0 && ex.proto != "HTTP/1.0":
 		return errNoHost
 	case r.Minor > 0 && !fulfillable(&r.Fields):
 		return errExpectation
 	}
-	ex.service = ex.world.table.Match(view(r.Host), ex.decodedPath())
+	ex.service = ex.world.table.Match(view(r.Host), ex.Path())
 	if ex.service == nil {
 		switch {
 		case ex.world.table.Partial:
 			return errNotYet
-		case ex.secure:
+		case ex.named != "" && ex.named != router.HostName(view(ex.req.Host)):
 			return errMisdirected
 		default:
 			return errNoService
@@ -99,10 +111,17 @@ func (p *Proxy) admit(ex *exchange) error {
 	}
 	ex.record.Service = ex.service.Name
 	ex.meter = ex.world.none[ex.service.Index]
+	ex.hide()
 	if limits.Body > 0 && r.Body.Framing == http1.Length && r.Body.Length > limits.Body {
 		return errBodyTooLarge
 	}
 	return nil
+}
+
+// safe reports whether a request with a method may come twice, and from somebody
+// else: it asks, and does nothing (RFC 9110 section 9.2.1).
+func safe(method []byte) bool {
+	return string(method) == "GET" || string(method) == "HEAD" || string(method) == "OPTIONS"
 }
 
 // fulfillable reports whether a request expects nothing that is not known (RFC
@@ -119,7 +138,15 @@ func fulfillable(f *http1.Fields) bool {
 // decide finds the version that answers.
 func (p *Proxy) decide(ex *exchange) {
 	ex.random = rand.Uint64()
-	ex.assign(ex.service.Decide(router.Query{Request: ex, Random: ex.random}))
+	ex.assign(ex.service.Decide(ex.asks()))
+	if ex.decision.Reason == router.ByRule {
+		ex.world.rules[ex.service.Index][ex.decision.Rule].Inc()
+	}
+}
+
+// asks returns what a decision depends on.
+func (ex *exchange) asks() router.Query {
+	return router.Query{Request: ex, Random: ex.random, Now: ex.record.Start}
 }
 
 func (ex *exchange) assign(d router.Decision) {

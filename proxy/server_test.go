@@ -32,32 +32,52 @@ func (h *harness) closed() {
 	})
 }
 
+// slow adds a backend that tells when it is asked for /slow, and answers with what it
+// is given then. To everything else it answers at once.
+func (h *harness) slow() (got chan bool, finish chan string) {
+	got, finish = make(chan bool), make(chan string)
+	h.origin("v1", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			got <- true
+			fmt.Fprint(w, next(r, finish))
+		}
+	})
+	return got, finish
+}
+
+// stopping begins to stop the server, and tells when it has stopped.
+func (h *harness) stopping() (stopped chan bool) {
+	stopped = make(chan bool)
+	go func() { h.stop(); close(stopped) }()
+	return stopped
+}
+
+// waits fails the test unless a server that is to stop accepts nothing more and waits
+// for what is in flight.
+func (h *harness) waits(stopped chan bool) {
+	h.t.Helper()
+	h.closed()
+	select {
+	case <-stopped:
+		h.t.Fatal("it did not wait")
+	default:
+	}
+}
+
 func TestWhatIsInFlightFinishesWhenTheServerStops(t *testing.T) {
-	overTheWire(t, func(t *testing.T, door *harness) {
-		got, finish := make(chan bool), make(chan string)
-		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/slow" {
-				got <- true
-				fmt.Fprint(w, next(r, finish))
-			}
-		})
+	wireToWire(t, func(t *testing.T, door *harness) {
+		got, finish := door.slow()
 		idle, busy := door.dial(), door.dial()
 		idle.say("GET / HTTP/1.1", "Host: h")
 		idle.head()
 		busy.say("GET /slow HTTP/1.1", "Host: h")
 		receive(t, got)
 
-		stopped := make(chan bool)
-		go func() { door.stop(); close(stopped) }()
+		stopped := door.stopping()
 		if !idle.ended() {
 			t.Error("an idle connection was left open")
 		}
-		door.closed()
-		select {
-		case <-stopped:
-			t.Fatal("it did not wait")
-		default:
-		}
+		door.waits(stopped)
 		finish <- "in the end"
 		answer := busy.rest()
 		if !strings.HasPrefix(answer, "HTTP/1.1 200 ") || !strings.HasSuffix(answer, "in the end") || field(answer, "Connection") == nil {
@@ -168,7 +188,7 @@ func TestTheAddressCanChangeWhileRequestsAreInFlight(t *testing.T) {
 		busy.say("GET /slow HTTP/1.1", "Host: h")
 		receive(t, got)
 
-		change := must(door.prepare(func(c *Config) { c.HTTP = "localhost:0" }))(t)
+		change := must(door.prepare(func(c *Config) { door.listenOn(c, "localhost:0") }))(t)
 		if door.server.Addr().String() != was {
 			t.Error("it moved before the change was committed")
 		}
@@ -200,7 +220,7 @@ func TestAChangeThatIsDiscardedChangesNothing(t *testing.T) {
 		}
 		to := l.Addr().String()
 		l.Close()
-		change := must(door.prepare(func(c *Config) { c.HTTP = to }))(t)
+		change := must(door.prepare(func(c *Config) { door.listenOn(c, to) }))(t)
 		change.Discard()
 		l, err = net.Listen("tcp", to)
 		if err != nil {
@@ -216,7 +236,7 @@ func TestAChangeThatIsDiscardedChangesNothing(t *testing.T) {
 
 func TestAChangeThatComesTooLateOpensNothing(t *testing.T) {
 	overTheWire(t, func(t *testing.T, door *harness) {
-		change := must(door.prepare(func(c *Config) { c.HTTP = "localhost:0" }))(t)
+		change := must(door.prepare(func(c *Config) { door.listenOn(c, "localhost:0") }))(t)
 		was := door.server.Addr().String()
 		door.stop()
 		change.Commit()
@@ -232,7 +252,7 @@ func TestAnAddressInUseIsReportedAndTheServerGoesOn(t *testing.T) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {})
 		l := must(net.Listen("tcp", "127.0.0.1:0"))(t)
 		defer l.Close()
-		_, err := door.prepare(func(c *Config) { c.HTTP = l.Addr().String() })
+		_, err := door.prepare(func(c *Config) { door.listenOn(c, l.Addr().String()) })
 		if err == nil || !strings.HasPrefix(err.Error(), "listening on "+l.Addr().String()+": ") || !strings.Contains(err.Error(), "address already in use") ||
 			strings.Count(err.Error(), l.Addr().String()) != 1 {
 			t.Errorf("got %v", err)
@@ -280,6 +300,9 @@ func TestAConnectionWithoutARequestEnds(t *testing.T) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {})
 		door.configure(func(c *Config, _ *router.Config) {
 			c.Timeouts.Header, c.Timeouts.Idle = 50*time.Millisecond, 50*time.Millisecond
+			if door.secure { // of which the handshake takes a part
+				c.Timeouts.Header = time.Second
+			}
 		})
 		if !door.dial().ended() {
 			t.Error("a connection without a request was kept")

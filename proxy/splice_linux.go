@@ -146,7 +146,7 @@ func splice(from, to, n int) (int64, error) {
 	for {
 		m, err := syscall.Splice(from, nil, to, nil, n, flags)
 		if err != syscall.EINTR {
-			return m, err
+			return int64(m), err // an int on 32 bits
 		}
 	}
 }

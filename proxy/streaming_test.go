@@ -6,11 +6,15 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"divvy/backends"
 )
 
 func TestTheHeadOfAnAnswerDoesNotWaitForItsBody(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		rest := make(chan string)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/known" {
@@ -41,7 +45,7 @@ func next(r *http.Request, ch <-chan string) string {
 }
 
 func TestEventsArriveAsTheyHappen(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		events := make(chan string)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
@@ -68,7 +72,7 @@ func TestEventsArriveAsTheyHappen(t *testing.T) {
 }
 
 func TestPartsOfAnAnswerOfKnownLengthArriveAsTheyCome(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		parts := make(chan string)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "6")
@@ -91,7 +95,7 @@ func TestPartsOfAnAnswerOfKnownLengthArriveAsTheyCome(t *testing.T) {
 }
 
 func TestARequestArrivesAsItIsSent(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		got := make(chan string)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			part := make([]byte, 3)
@@ -126,7 +130,7 @@ func TestARequestArrivesAsItIsSent(t *testing.T) {
 }
 
 func TestBothSidesMayTalkAtOnce(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			control := http.NewResponseController(w)
 			_ = control.EnableFullDuplex()
@@ -150,6 +154,59 @@ func TestBothSidesMayTalkAtOnce(t *testing.T) {
 		}
 		if o := door.observed(); o.RequestBytes != 10 || o.ResponseBytes != 55 || o.Err != "" {
 			t.Errorf("observed %d in, %d out, %q", o.RequestBytes, o.ResponseBytes, o.Err)
+		}
+	})
+}
+
+// A backend that has heard enough says so at once. Over HTTP/1.1 the server that is
+// used here would hear more first.
+func TestAnAnswerDoesNotWaitForTheRestOfTheRequest(t *testing.T) {
+	between(t, true, []backends.Protocol{backends.H2C, backends.H2}, func(t *testing.T, door *harness) {
+		door.origin("v1", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) })
+		for _, framing := range []string{"Content-Length: 10000000", "Transfer-Encoding: chunked"} {
+			w := door.dial()
+			w.say("POST / HTTP/1.1", "Host: h", framing)
+			w.send("3\r\nabc\r\n")
+			res, err := w.answer("POST")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := text(res.Body); res.StatusCode != 403 || got != "no\n" {
+				t.Errorf("%s: got %d %q", framing, res.StatusCode, got)
+			}
+			if o := door.observed(); o.Status != 403 || o.Err != "" || o.Attempts != 1 {
+				t.Errorf("%s: observed %d %q", framing, o.Status, o.Err)
+			}
+		}
+	})
+}
+
+// Who reads slowly holds the backend back, and not all that it has to say in memory.
+func TestAnAnswerIsTakenInAsItIsTaken(t *testing.T) {
+	wireToWire(t, func(t *testing.T, door *harness) {
+		const size = 64 << 20
+		var written atomic.Int64
+		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
+			for piece := make([]byte, 64<<10); written.Load() < size; written.Add(int64(len(piece))) {
+				if _, err := w.Write(piece); err != nil {
+					return
+				}
+			}
+		})
+		res := door.send(door.request("GET", "/", nil))
+		last := int64(-1)
+		eventually(t, "it waits", func() bool {
+			<-time.After(50 * time.Millisecond)
+			now := written.Load()
+			stands := now == last
+			last = now
+			return stands
+		})
+		if last > size/2 {
+			t.Errorf("%d bytes were taken of which nobody has read one", last)
+		}
+		if n, err := io.Copy(io.Discard, res.Body); n != size || err != nil {
+			t.Errorf("%d bytes came, %v", n, err)
 		}
 	})
 }

@@ -63,7 +63,7 @@ func TestATargetThatIsNoneIsRefused(t *testing.T) {
 }
 
 func TestAPathIsMatchedDecodedAndPassedOnAsItWas(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(r.RequestURI)) })
 		door.service.Paths = []string{"/a b"}
 		door.publish()

@@ -10,7 +10,7 @@ import (
 )
 
 func TestTrailersOfAnAnswerArrive(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Trailer", "X-Announced")
 			if r.URL.Path == "/flushed" {
@@ -51,7 +51,7 @@ func TestTrailersThatNobodyAnnouncedArrive(t *testing.T) {
 }
 
 func TestTrailersOfARequestArrive(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {
 			announced := fmt.Sprint(r.Trailer)
 			_, _ = io.Copy(io.Discard, r.Body)
@@ -60,6 +60,15 @@ func TestTrailersOfARequestArrive(t *testing.T) {
 		r := door.request("POST", "/", io.MultiReader(strings.NewReader("body")))
 		r.Trailer = http.Header{"X-Sum": {"1"}}
 		door.is(door.do(r), 200, "map[X-Sum:[]]map[X-Sum:[1]]")
+	})
+}
+
+func TestWhoTakesTrailersSaysSoToTheOrigin(t *testing.T) {
+	overEveryWire(t, func(t *testing.T, door *harness) {
+		door.origin("v1", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Header["Te"]) })
+		r := door.request("GET", "/", nil)
+		r.Header.Set("Te", "trailers")
+		door.is(door.do(r), 200, "[trailers]")
 	})
 }
 

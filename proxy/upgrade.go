@@ -25,24 +25,31 @@ func (p *Proxy) upgrade(ex *exchange, b *backends.Backend, l *link) error {
 		// Its rest would be taken for the new protocol.
 		return ex.refuseSwitch(l, errUpgradeEarly)
 	}
-	client, err := ex.door.hijack()
-	if err != nil {
+	ex.door.mayTake(ex.world.config.Timeouts.Stream)
+	client, err := ex.door.hijack(http1.AppendEnd(ex.answerHead(b)))
+	if err != nil && !isSending(err) {
 		return ex.refuseSwitch(l, err)
 	}
+	b.Saw(backends.Answered, 0)
 	ex.begun, ex.record.Upgraded, ex.record.Status = true, true, 101
-	head := http1.AppendEnd(ex.answerHead(b))
 	l.in.skip(ex.headLength)
-	ex.door.mayTake(ex.world.config.Timeouts.Stream)
-	if _, err := client.out.send(head, nil); err != nil {
+	if err != nil {
 		ex.leash.release()
+		ex.cut = true
 		ex.fail(fmt.Errorf("writing to the client: %w", err))
 		return nil
 	}
 	t := newTunnel(client, l, ex.world.config.Timeouts.Tunnel)
 	in, out, err := t.run()
-	ex.leash.release()
 	ex.record.RequestBytes, ex.record.ResponseBytes = in, out
+	if cause := ex.leash.release(); cause != nil && !errors.Is(err, errTunnelIdle) { // which breaks a stream
+		err = cause
+	}
+	if l.ended.Load() {
+		err = errDrained
+	}
 	if err != nil {
+		ex.cut = true
 		ex.fail(err)
 	}
 	return nil
@@ -51,6 +58,7 @@ func (p *Proxy) upgrade(ex *exchange, b *backends.Backend, l *link) error {
 func (ex *exchange) refuseSwitch(l *link, err error) error {
 	ex.stopPump(l)
 	ex.leash.release()
+	ex.accuse(l.up.backend, err)
 	return err
 }
 
@@ -60,6 +68,7 @@ type tunnel struct {
 	limit          time.Duration // without a byte in either direction; 0 for none
 	moved          atomic.Int64  // when the last one did, in Unix nanoseconds
 	idle           atomic.Bool   // none has for too long
+	clock          *time.Timer   // looks at that; nil without a limit
 }
 
 // way is one side of a tunnel.
@@ -68,13 +77,13 @@ type way struct {
 	out *outlet
 }
 
-func newTunnel(client *clientConn, l *link, limit time.Duration) *tunnel {
-	t := &tunnel{client: way{&client.inlet, &client.out}, origin: way{&l.inlet, &l.out}, limit: limit}
+func newTunnel(client way, l *link, limit time.Duration) *tunnel {
+	t := &tunnel{client: client, origin: way{&l.inlet, &l.out}, limit: limit}
 	for _, w := range []way{t.client, t.origin} {
 		w.out.within(limit)
+		w.in.within(0)
 		w.in.size, w.in.waits = largeSize, nil
 	}
-	t.moved.Store(time.Now().UnixNano())
 	return t
 }
 
@@ -83,6 +92,11 @@ func newTunnel(client *clientConn, l *link, limit time.Duration) *tunnel {
 func (t *tunnel) run() (in, out int64, err error) {
 	var wg sync.WaitGroup
 	var inErr, outErr error
+	t.moved.Store(time.Now().UnixNano())
+	if t.limit > 0 {
+		t.clock = time.AfterFunc(t.limit, t.look)
+		defer t.clock.Stop()
+	}
 	wg.Go(func() { in, inErr = t.move(t.origin.out, t.client.in) })
 	out, outErr = t.move(t.client.out, t.origin.in)
 	wg.Wait()
@@ -97,7 +111,7 @@ func (t *tunnel) run() (in, out int64, err error) {
 func (t *tunnel) move(dst *outlet, src *inlet) (n int64, err error) {
 	for err == nil {
 		if src.in.len() == 0 {
-			if err = t.fill(src); err != nil {
+			if err = src.fill(); err != nil {
 				break
 			}
 		}
@@ -119,25 +133,17 @@ func (t *tunnel) move(dst *outlet, src *inlet) (n int64, err error) {
 	return n, err
 }
 
-// fill waits for bytes, for as long as any move in either direction.
-func (t *tunnel) fill(src *inlet) error {
-	for {
-		var last time.Time
-		if t.limit > 0 {
-			last = time.Unix(0, t.moved.Load())
-			src.until(last.Add(t.limit))
-		} else {
-			src.within(0)
-		}
-		err := src.fill()
-		if err == nil || !isTimeout(err) {
-			return err
-		}
-		if src.kicked.Load() || t.moved.Load() == last.UnixNano() {
-			t.idle.Store(!src.kicked.Load())
-			return err
-		}
+// look ends the tunnel if nothing has moved in either direction for too long. To
+// bound the reads instead would not do: on a stream none works after one that took
+// too long.
+func (t *tunnel) look() {
+	left := t.limit - time.Since(time.Unix(0, t.moved.Load()))
+	if left > 0 {
+		t.clock.Reset(left)
+		return
 	}
+	t.idle.Store(true)
+	t.close()
 }
 
 func (t *tunnel) close() {

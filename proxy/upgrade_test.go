@@ -127,7 +127,8 @@ func TestWebSocketsWork(t *testing.T) {
 			}
 		}}
 		door.origin("v1", socket.ServeHTTP)
-		c := must(websocket.Dial("ws://"+door.addr+"/", "", "http://shop.test/"))(t)
+		about := must(websocket.NewConfig("ws://"+door.addr+"/", "http://shop.test/"))(t)
+		c := must(websocket.NewClient(about, door.dial()))(t)
 		defer c.Close()
 		_ = c.SetDeadline(time.Now().Add(patience))
 		for _, m := range []string{"one", strings.Repeat("x", 100_000), ""} {

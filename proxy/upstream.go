@@ -2,8 +2,9 @@ package proxy
 
 import (
 	"context"
-	"net"
+	"crypto/tls"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"divvy/backends"
@@ -17,41 +18,87 @@ const (
 	maxAnswerHeader = 256 << 10
 )
 
-// upstream is the idle connections to one backend. It lives as long as the
-// backend.
+// upstream is the connections to one backend. It lives as long as the backend.
+// Those of HTTP/1.1 carry one request at a time, and are links; those of HTTP/2 are
+// muxes, and a link is one of their streams.
 type upstream struct {
 	backend *backends.Backend
 	memory  *memory
+	life    context.Context // ends when no connections are wanted any more
+	end     context.CancelFunc
 
-	mu   sync.Mutex // guards the fields below
+	mu   sync.Mutex // guards the fields below, and next and prev of each link
 	idle []*link    // the one used last is the last
+	busy *link      // the first of those that carry a request
 	reap *time.Timer
+
+	muxes   []*mux
+	opening *opening // nil: no mux is being opened
 }
 
 // Open implements backends.Opener.
 func (p *Proxy) Open(b *backends.Backend) backends.Conns {
-	return &upstream{backend: b, memory: &p.memory}
+	u := &upstream{backend: b, memory: &p.memory}
+	u.life, u.end = context.WithCancel(context.Background())
+	return u
 }
 
 func (p *Proxy) upstreamOf(b *backends.Backend) *upstream { return b.Conns(p).(*upstream) }
 
 // take returns the connection that was used last, nil if there is none. Whether
-// it is still open shows when it is used.
+// it is still open shows when it is used. One in which another dialect is spoken
+// than now is not.
 func (u *upstream) take() *link {
+	d := u.backend.Dialect()
+	if d.HTTP2() {
+		return u.takeStream(d)
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	n := len(u.idle) - 1
-	if n < 0 {
-		return nil
+	for n := len(u.idle) - 1; n >= 0; n-- {
+		l := u.idle[n]
+		u.idle[n] = nil
+		u.idle = u.idle[:n]
+		if l.dialect == d {
+			u.enter(l)
+			return l
+		}
+		l.out.conn.Close()
 	}
-	l := u.idle[n]
-	u.idle[n] = nil
-	u.idle = u.idle[:n]
-	return l
+	return nil
+}
+
+// enter and leave keep the list of those that carry a request. u.mu is held.
+func (u *upstream) enter(l *link) {
+	l.busy = true
+	if l.next = u.busy; l.next != nil {
+		l.next.prev = l
+	}
+	u.busy = l
+}
+
+func (u *upstream) leave(l *link) {
+	if !l.busy {
+		return
+	}
+	if l.next != nil {
+		l.next.prev = l.prev
+	}
+	if l.prev != nil {
+		l.prev.next = l.next
+	} else {
+		u.busy = l.next
+	}
+	l.busy, l.next, l.prev = false, nil, nil
 }
 
 // give keeps a connection for the next request.
 func (u *upstream) give(l *link) {
+	if l.stream != nil {
+		l.stream.finish()
+		u.drop(l)
+		return
+	}
 	l.since = time.Now()
 	if !u.push(l) {
 		l.close()
@@ -65,6 +112,7 @@ func (u *upstream) give(l *link) {
 func (u *upstream) push(l *link) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.leave(l)
 	if len(u.idle) == maxIdle {
 		return false
 	}
@@ -81,7 +129,7 @@ func (u *upstream) closeOld() {
 	defer u.mu.Unlock()
 	n := 0
 	for n < len(u.idle) && time.Since(u.idle[n].since) >= idleFor {
-		u.idle[n].close()
+		u.idle[n].out.conn.Close()
 		n++
 	}
 	kept := copy(u.idle, u.idle[n:])
@@ -97,52 +145,87 @@ func (u *upstream) CloseIdleConnections() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, l := range u.idle {
-		l.close()
+		l.out.conn.Close()
 	}
 	u.idle = nil
 	if u.reap != nil {
 		u.reap.Stop()
 		u.reap = nil
 	}
+	u.retireAll()
 }
 
-// dial opens a connection.
-func (u *upstream) dial(ex *exchange) (*link, error) {
-	ctx, stop := context.WithTimeout(context.Background(), ex.world.config.Timeouts.Connect)
-	defer stop()
-	err := ex.leash.hold(cancelled(stop))
-	if err != nil {
-		return nil, err
+// CloseConnections implements backends.Conns.
+func (u *upstream) CloseConnections() {
+	u.CloseIdleConnections()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.end()
+	for l := u.busy; l != nil; l = l.next {
+		l.ended.Store(true)
+		l.cut()
 	}
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", u.backend.Addr)
-	if cause := ex.leash.release(); cause != nil {
-		if err == nil {
-			c.Close()
-		}
-		return nil, cause
-	}
-	if err != nil {
-		return nil, err
-	}
-	l := &link{up: u}
-	l.out.open(c)
-	l.open(c.(*net.TCPConn), u.memory, largeSize)
-	return l, nil
 }
 
-// link is one connection to a backend.
+// add counts a new connection as one that carries a request. It reports whether
+// it is still wanted.
+func (u *upstream) add(l *link) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.enter(l)
+	return u.life.Err() == nil
+}
+
+// link is one connection to a backend, or a stream that looks like one.
 type link struct {
 	inlet
-	out   outlet
-	up    *upstream
-	since time.Time // idle since
+	out     outlet
+	up      *upstream
+	dialect *backends.Dialect
+	stream  *stream   // nil for a connection of its own
+	since   time.Time // idle since
+
+	next, prev *link       // among those that carry a request
+	busy       bool        // it is one of them
+	ended      atomic.Bool // it was closed because its backend drained for too long
 
 	mu       sync.Mutex // guards answered
 	answered bool       // the head of the answer has come
 }
 
-func (l *link) close() { l.out.conn.Close() }
+func (l *link) close() {
+	l.cut()
+	l.up.drop(l)
+}
+
+// cut ends the connection without a word. To take leave of who does not listen
+// would take time.
+func (l *link) cut() {
+	if s, ok := l.out.conn.(*tls.Conn); ok {
+		s.NetConn().Close()
+		return
+	}
+	l.out.conn.Close()
+}
+
+// waitedInVain notes that an answer did not come, if it was waited for for so long.
+func (l *link) waitedInVain(least time.Duration) {
+	if l.stream == nil {
+		return
+	}
+	if since := l.stream.since(); time.Since(since) >= least {
+		l.up.suspect(l.stream.mux, since)
+	}
+}
+
+// drop forgets a link that carries nothing any more.
+func (u *upstream) drop(l *link) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.leave(l); l.stream != nil {
+		u.left(l.stream)
+	}
+}
 
 // kick implements kicker: it ends writes as well.
 func (l *link) kick() {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func repeat(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestRequestsMayFollowEachOtherWithoutWaiting(t *testing.T) {
-	overTheWire(t, func(t *testing.T, door *harness) {
+	wireToWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", repeat)
 		w := door.dial()
 		const n = 50
@@ -46,7 +47,7 @@ func TestRequestsMayFollowEachOtherWithoutWaiting(t *testing.T) {
 
 // However a request is cut up on its way, it is the same request.
 func TestARequestMayComeByteByByte(t *testing.T) {
-	overTheWire(t, func(t *testing.T, door *harness) {
+	wireToWire(t, func(t *testing.T, door *harness) {
 		door.origin("v1", repeat)
 		w := door.dial()
 		for _, b := range []byte("\r\nPOST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n00\r\nX-Sum: 1\r\n\r\n") {
@@ -102,17 +103,36 @@ func TestAConnectionOfHTTP10IsKeptIfItIsAskedFor(t *testing.T) {
 
 // What a backend sends before it is asked is not the answer to the next request
 // (response queue poisoning).
+// What comes after the next request was sent cannot be told from its answer, but
+// what comes before can.
 func TestWhatNobodyAskedForIsNoAnswer(t *testing.T) {
 	overTheWire(t, func(t *testing.T, door *harness) {
+		var apart atomic.Bool
+		idle, sent := make(chan bool), make(chan bool)
 		door.raw("v1", func(c *wire) {
-			if c.head() != "" {
+			switch {
+			case c.head() == "":
+				return
+			case !apart.Load():
+				c.send(ok("asked") + ok("not asked"))
+			default:
 				c.send(ok("asked"))
+				<-idle
 				c.send(ok("not asked"))
-				c.rest()
+				sent <- true
 			}
+			c.rest()
 		})
 		for range 5 {
 			door.is(door.get("/"), 200, "asked")
+			door.observed()
+		}
+		apart.Store(true)
+		for range 5 {
+			door.is(door.get("/"), 200, "asked")
+			door.leftIdle()
+			idle <- true
+			receive(t, sent)
 		}
 	})
 }
@@ -161,18 +181,25 @@ func TestOtherProtocolsAreRefused(t *testing.T) {
 // A large body of known length takes another way than a short one, and may be
 // cut there as well.
 func TestALargeAnswerThatIsCutShortLooksIt(t *testing.T) {
-	throughEveryDoor(t, func(t *testing.T, door *harness) {
+	securedOrNot(t, func(t *testing.T, door *harness) {
 		const size = 1 << 20
 		door.raw("v1", func(c *wire) {
 			c.head()
 			c.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size))
 			c.send(strings.Repeat("x", size/2))
 		})
-		res := door.send(door.request("GET", "/", nil))
-		if n, err := io.Copy(io.Discard, res.Body); n != size/2 || err == nil {
-			t.Errorf("%d bytes came, %v", n, err)
+		lossy := door.client == nil // over HTTP/3, which drops what is on its way (RFC 9000 section 3.1)
+		res, err := door.transport.RoundTrip(door.request("GET", "/", nil))
+		if err != nil && !lossy {
+			t.Fatal(err)
 		}
-		if o := door.observed(); o.ResponseBytes != size/2 || !strings.HasPrefix(o.Err, "the answer was cut short") {
+		if err == nil {
+			if n, err := io.Copy(io.Discard, res.Body); n != size/2 && !lossy || n > size/2 || err == nil {
+				t.Errorf("%d bytes came, %v", n, err)
+			}
+			res.Body.Close()
+		}
+		if o := door.observed(); o.ResponseBytes != size/2 && !lossy || !strings.HasPrefix(o.Err, "the answer was cut short") {
 			t.Errorf("observed %d bytes, %q", o.ResponseBytes, o.Err)
 		}
 	})

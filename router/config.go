@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,8 +13,11 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// MaxWeight is the largest weight of a version.
-const MaxWeight = 1_000_000
+// Bounds of a split: the largest weight, and how many versions may have one.
+const (
+	MaxWeight   = 1_000_000
+	MaxVersions = 256
+)
 
 // Config says which requests are a service's, and how they are divided.
 type Config struct {
@@ -32,23 +36,25 @@ type Config struct {
 	// dark. None at all gives everything to the version that came first.
 	Weights map[string]int `toml:"weights"`
 
+	// OnTagMove says who has the weight of a tag that was moved to another
+	// image while the one before runs: "hold" (or "") leaves it where it was,
+	// "follow" gives it to the newest that can answer.
+	OnTagMove string `toml:"on_tag_move"`
+
 	Sticky   Sticky   `toml:"sticky"`
 	Override Override `toml:"override"`
+	TLS      TLS      `toml:"tls"`
+
+	// Rules send requests that match to a version, before their unit is looked
+	// at. The first that matches, and whose version can answer, decides.
+	Rules []Rule `toml:"rule"`
 }
 
-// Sticky says what a request is recognised by, so that it gets the version
-// that the like of it got before.
-type Sticky struct {
-	// By is tried in order: "cookie" (one that divvy issues), "cookie:NAME",
-	// "header:NAME", "query:NAME", "ip" (IPv6 by /64).
-	By []string `toml:"by"`
-}
-
-// Override says who may name the version that answers them.
-type Override struct {
-	// Networks are the addresses whose Divvy-Version header is obeyed.
-	Networks []string `toml:"networks"`
-}
+// The values of Config.OnTagMove.
+const (
+	Hold   = "hold"
+	Follow = "follow"
+)
 
 var (
 	nameForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
@@ -68,14 +74,33 @@ func (c *Config) Validate() error {
 			bad("hosts: %w", err)
 		}
 	}
-	for _, p := range c.Paths {
-		if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?#*") {
-			bad("paths: %q is not a path prefix: it begins with / and has no *, ? or #", p)
-		}
+	validatePaths("paths", c.Paths, bad)
+	validateWeights(c.Weights, bad)
+	if !oneOf(c.OnTagMove, "", Hold, Follow) {
+		bad("on_tag_move: %q is none of its values: use hold or follow", c.OnTagMove)
 	}
+	c.Sticky.validate(bad)
+	c.Override.validate(bad)
+	c.TLS.validate(bad)
+	c.validateCookies(bad)
+	validateRules(c.Rules, bad)
+	if slices.Contains(c.Sticky.By, "certificate") && !c.TLS.asks() {
+		bad("sticky.by: certificate: clients are not asked for one: set tls.client_auth")
+	}
+	return errors.Join(problems...)
+}
+
+// ValidateWeights returns all that is wrong with the weights of a split, joined.
+func ValidateWeights(weights map[string]int) error {
+	var problems []error
+	validateWeights(weights, func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) })
+	return errors.Join(problems...)
+}
+
+func validateWeights(weights map[string]int, bad reporter) {
 	total := 0
-	for _, v := range sorted(c.Weights) {
-		w := c.Weights[v]
+	for _, v := range sorted(weights) {
+		w := weights[v]
 		total += max(w, 0)
 		if !weightForm.MatchString(v) {
 			bad("weights: %q names no version: use a tag, v1, or a tag and the first digits of its image ID, v1@53bff422", v)
@@ -84,21 +109,38 @@ func (c *Config) Validate() error {
 			bad("weights.%s: %d is not a weight: use 0 to %d", v, w, MaxWeight)
 		}
 	}
-	if len(c.Weights) > 0 && total == 0 {
+	if len(weights) > MaxVersions {
+		bad("weights: there are %d: name at most %d versions", len(weights), MaxVersions)
+	}
+	if len(weights) > 0 && total == 0 {
 		bad("weights: they add up to nothing: give at least one version a weight above zero")
 	}
-	for _, by := range c.Sticky.By {
-		if _, err := parseKey(by); err != nil {
-			bad("sticky.by: %w", err)
-		}
-	}
-	for _, n := range c.Override.Networks {
-		if _, err := ParseNetwork(n); err != nil {
-			bad("override.networks: %w", err)
-		}
-	}
-	return errors.Join(problems...)
 }
+
+func validatePaths(key string, paths []string, bad reporter) {
+	for _, p := range paths {
+		if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?#*") {
+			bad("%s: %q is not a path prefix: it begins with / and has no *, ? or #", key, p)
+		}
+	}
+}
+
+// validateCookies reports cookies of the same name that would overwrite each
+// other.
+func (c *Config) validateCookies(bad reporter) {
+	issued := cmp.Or(c.Sticky.Cookie.Name, "divvy-"+c.Name)
+	if issued == cmp.Or(c.Override.Cookie, overrideName) {
+		bad("sticky.cookie.name: %s is the cookie of override.cookie, too: use another name", issued)
+	}
+	if slices.Contains(c.Sticky.By, "cookie:"+issued) {
+		bad("sticky.by: cookie:%s is the cookie that divvy issues: use cookie, or another name", issued)
+	}
+}
+
+// reporter takes a problem, which begins with the key that it is about.
+type reporter func(format string, args ...any)
+
+func oneOf(s string, values ...string) bool { return slices.Contains(values, s) }
 
 // ParseNetwork reads a network in CIDR notation, or a single address.
 func ParseNetwork(s string) (netip.Prefix, error) {

@@ -2,13 +2,12 @@ package router
 
 import (
 	"encoding/binary"
-	"net/netip"
+	"fmt"
+	"slices"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 )
-
-// OverrideHeader is the field by which a request names its version.
-const OverrideHeader = "Divvy-Version"
 
 // Reason says why a request got its version.
 type Reason string
@@ -16,9 +15,11 @@ type Reason string
 // The reasons of a decision.
 const (
 	ByOverride Reason = "override" // the request named it and may do so
+	ByRule     Reason = "rule"     // an audience rule matched
+	ByPin      Reason = "pin"      // its unit was assigned to it before, and stays
 	ByUnit     Reason = "unit"     // the hash of its unit
 	ByRequest  Reason = "request"  // it has no unit: chance
-	ByFailover Reason = "failover" // the hash's choice has no usable backend
+	ByFailover Reason = "failover" // the version that it belongs to has no usable backend
 	ByNone     Reason = "none"     // no version with weight has a usable backend
 )
 
@@ -29,6 +30,9 @@ type Query struct {
 	// Random is a number drawn for this request alone. It stands in for the
 	// unit of a request that has none.
 	Random uint64
+
+	// Now is when the request came.
+	Now time.Time
 }
 
 // Decision is which version answers a request, and why.
@@ -37,74 +41,180 @@ type Decision struct {
 	Version *Version
 	Reason  Reason
 
-	// Issue is a new unit to be set as the service's cookie, "" for none.
-	Issue string
+	// Rule is the index of the rule in Config.Rules that matched, if the reason
+	// is ByRule, and its name.
+	Rule     int
+	RuleName string
+
+	// By is what the unit was recognised by, as it is configured; "" if the
+	// request has no unit, or it was not looked for.
+	By string
+
+	new   bool   // the unit was issued for this request
+	issue string // the value that the service's cookie is to have, "" as it is
+	grant string // the same of the cookie for overrides; noVersion: none
 }
 
 // Decide returns the version that answers a request. It does not block, and
 // the same query gives the same decision for as long as the same versions are
 // usable.
 func (s *Service) Decide(q Query) Decision {
-	if len(s.override) > 0 {
-		if v := s.overridden(q); v != nil {
-			return Decision{Version: v, Reason: ByOverride}
+	var grant string
+	if s.override.on {
+		var v *Version
+		if v, grant = s.overridden(&q); v != nil {
+			return Decision{Version: v, Reason: ByOverride, grant: grant}
 		}
 	}
-	unit, issue, known := s.unit(q)
-	v, failover := pick(s.shares, unit)
-	d := Decision{Version: v, Issue: issue}
+	if len(s.rules) > 0 {
+		if r, v := s.ruled(&q); v != nil {
+			return Decision{Version: v, Reason: ByRule, Rule: r.index, RuleName: r.name, grant: grant}
+		}
+	}
+	u := s.unit(&q)
+	d := s.assign(&q, &u)
+	d.By, d.grant, d.new = u.by, grant, u.new
+	return d
+}
+
+// unit is what a request was recognised by.
+type unit struct {
+	hash uint64
+	by   string // "" if it has no unit
+	text string // what stands for it in the cookie, "" if it is never written
+	new  bool   // it was issued for this request
+	pin  pin
+}
+
+// unit finds the request's unit by the first rule that has one.
+func (s *Service) unit(q *Query) unit {
+	for _, k := range s.sticky {
+		if k.kind == "issued" {
+			return s.issuedUnit(k, q)
+		}
+		var u unit
+		if k.kind == "ip" {
+			part, ok := address(q.Client())
+			if !ok {
+				continue
+			}
+			u = unit{hash: mix(s.salt, xxhash.Sum64(part[:])), by: k.text}
+		} else if v := k.value(q.Request); v != "" {
+			u = unit{hash: hashUnit(s.salt, v), by: k.text}
+		} else {
+			continue
+		}
+		if s.pins {
+			u.pin = s.hashedPin(q.Cookie(s.cookie.name), u.hash)
+		}
+		return u
+	}
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], q.Random)
+	return unit{hash: mix(s.salt, xxhash.Sum64(b[:]))}
+}
+
+// issuedUnit returns the unit in the service's cookie, or a new one.
+func (s *Service) issuedUnit(k key, q *Query) unit {
+	value := q.Cookie(k.name)
+	if text, ok := unitIn(value); ok {
+		u := unit{hash: hashUnit(s.salt, text), by: k.text, text: text}
+		if s.pins {
+			u.pin = s.readPin(value, text)
+		}
+		return u
+	}
+	text := newUnit(q.Random)
+	return unit{hash: hashUnit(s.salt, text), by: k.text, text: text, new: true}
+}
+
+// hashedPin returns the pin of a unit that the cookie has the hash of.
+func (s *Service) hashedPin(value string, hash uint64) pin {
+	text, ok := unitIn(value)
+	if !ok {
+		return pin{}
+	}
+	if n, _ := hexNumber(text); n != hash {
+		return pin{}
+	}
+	return s.readPin(value, text)
+}
+
+// assign finds the version of a unit: the one that it is pinned to, or else the
+// one that the hash says.
+func (s *Service) assign(q *Query, u *unit) Decision {
+	pinned := s.pinnedTo(u.pin, q)
+	if pinned != nil && pinned.Pool.Usable() {
+		d := Decision{Version: pinned, Reason: ByPin}
+		if !u.pin.newest {
+			d.issue = s.cookieOf(u, pinned, u.pin.since)
+		}
+		return d
+	}
+	v, failover := pick(s.shares, u.hash)
 	switch {
 	case v == nil:
-		d.Reason, d.Issue = ByNone, ""
-	case failover:
-		d.Reason = ByFailover
-	case known:
+		return Decision{Reason: ByNone}
+	case failover || pinned != nil:
+		// For as long as it lasts: the cookie stays as it is.
+		d := Decision{Version: v, Reason: ByFailover}
+		if u.new {
+			d.issue = u.text
+		}
+		return d
+	}
+	d := Decision{Version: v, Reason: ByRequest}
+	if u.by != "" {
 		d.Reason = ByUnit
-	default:
-		d.Reason = ByRequest
+	}
+	switch {
+	case s.pins && u.by != "" && !s.pinHolds(u.pin, v, q):
+		since := q.Now
+		if s.keep == 0 && u.pin.ok && u.pin.version == v.hash {
+			since = u.pin.since // only the key has changed
+		}
+		d.issue = s.cookieOf(u, v, since)
+	case u.new:
+		d.issue = u.text
 	}
 	return d
 }
 
-// unit returns the hash of the request's unit by the first rule that finds
-// one, the unit to issue if there is to be a new one, and whether the request
-// has a unit at all.
-func (s *Service) unit(q Query) (hash uint64, issue string, known bool) {
-	for _, k := range s.sticky {
-		if k.kind == "ip" {
-			if part, ok := address(q.Client()); ok {
-				return mix(s.salt, xxhash.Sum64(part[:])), "", true
-			}
-			continue
-		}
-		if v := k.value(q.Request); v != "" {
-			return hashUnit(s.salt, v), "", true
-		}
-		if k.kind == "issued" {
-			issue = newUnit(q.Random)
-			return hashUnit(s.salt, issue), issue, true
-		}
-	}
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], q.Random)
-	return mix(s.salt, xxhash.Sum64(b[:])), "", false
+// pinHolds reports whether a pin says what is so, for some time to come.
+func (s *Service) pinHolds(p pin, v *Version, q *Query) bool {
+	return p.ok && p.newest && p.version == v.hash && (s.keep == 0 || s.fresh(p, q.Now))
 }
 
-// overridden returns the usable version that the request names, nil if it
-// names none or may not.
-func (s *Service) overridden(q Query) *Version {
-	name := q.Header(OverrideHeader)
-	if name == "" || !contains(s.override, q.Client()) {
-		return nil
+// cookieOf returns the value of the cookie that pins a unit or, without a key,
+// just keeps it.
+func (s *Service) cookieOf(u *unit, v *Version, since time.Time) string {
+	text := u.text
+	if text == "" {
+		text = fmt.Sprintf("%016x", u.hash)
 	}
-	return s.find(name)
+	if signed := s.writePin(text, v, since); signed != "" {
+		return signed
+	}
+	if u.new {
+		return u.text
+	}
+	return ""
 }
 
-// find returns the usable version of this name: a tag, a tag and a prefix of
-// its digest, or the prefix alone, in this order. Of several the oldest.
+// find returns the usable version of this name: a tag, a tag and a prefix of its
+// digest, or the prefix alone, in this order. Of several it is the one that has
+// the name's weight, or else the oldest.
 func (s *Service) find(name string) *Version {
+	for i := range s.shares {
+		sh := &s.shares[i]
+		if len(sh.candidates) > 1 && slices.Contains(sh.names, name) {
+			if v := sh.holder(); v != nil && v.Pool.Usable() {
+				return v
+			}
+		}
+	}
 	for _, v := range s.Versions {
-		if v.is(name) && v.Pool.Usable() {
+		if v.Is(name) && v.Pool.Usable() {
 			return v
 		}
 	}
@@ -114,14 +224,4 @@ func (s *Service) find(name string) *Version {
 		}
 	}
 	return nil
-}
-
-func contains(networks []netip.Prefix, a netip.Addr) bool {
-	a = a.Unmap()
-	for _, n := range networks {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
 }

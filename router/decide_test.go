@@ -3,70 +3,9 @@ package router
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 )
-
-var (
-	inside  = netip.MustParseAddr("10.1.2.3")
-	outside = netip.MustParseAddr("192.0.2.1")
-)
-
-func TestOverride(t *testing.T) {
-	t.Parallel()
-	w := versions(t, 3)
-	c := weights(map[string]int{"v0": 1})
-	c.Override.Networks = []string{"10.0.0.0/8"}
-	s := w.service(c)
-	digest := w.found[1].Version.Digest()
-	f := func(name string, from netip.Addr, want string, reason Reason) {
-		t.Helper()
-		d := s.Decide(Query{Request: request{header: map[string]string{OverrideHeader: name}, client: from}})
-		if tagOf(d) != want || d.Reason != reason {
-			t.Errorf("%q from %v: got %s by %s, want %s by %s", name, from, tagOf(d), d.Reason, want, reason)
-		}
-	}
-	f("v1", inside, "v1", ByOverride)
-	f("v1@"+digest[:8], inside, "v1", ByOverride)
-	f("sha256:"+digest, inside, "v1", ByOverride)
-	f(digest, inside, "v1", ByOverride)
-	f("v1", netip.AddrFrom16(inside.As16()), "v1", ByOverride)
-	// Three digits are no name, and what is unknown is ignored.
-	f(digest[:3], inside, "v0", ByRequest)
-	f("v9", inside, "v0", ByRequest)
-	f("", inside, "v0", ByRequest)
-	f("v1", outside, "v0", ByRequest)
-	f("v1", netip.Addr{}, "v0", ByRequest)
-	// A version that cannot answer is never honoured, however it was asked for.
-	w.sicken("c1")
-	f("v1", inside, "v0", ByRequest)
-}
-
-func TestAnOverrideByTagComesBeforeOneByDigest(t *testing.T) {
-	t.Parallel()
-	w := &world{t: t}
-	w.start("a", "sha256:beef0000", "v1")
-	w.start("b", "sha256:cafe0000", "beef")
-	s := w.service(Config{Override: Override{Networks: []string{"10.0.0.0/8"}}})
-	f := func(name, want string) {
-		t.Helper()
-		d := s.Decide(Query{Request: request{header: map[string]string{OverrideHeader: name}, client: inside}})
-		if tagOf(d) != want {
-			t.Errorf("%s: got %s, want %s", name, tagOf(d), want)
-		}
-	}
-	f("beef", "beef")
-	f("beef0", "v1")
-	f("CAFE0000", "beef")
-}
-
-func TestWithoutNetworksNobodyMayOverride(t *testing.T) {
-	t.Parallel()
-	s := versions(t, 2).service(weights(map[string]int{"v0": 1}))
-	d := s.Decide(Query{Request: request{header: map[string]string{OverrideHeader: "v1"}, client: inside}})
-	if tagOf(d) != "v0" {
-		t.Errorf("got %s", tagOf(d))
-	}
-}
 
 func TestUnitsAreRecognisedInOrder(t *testing.T) {
 	t.Parallel()
@@ -78,7 +17,7 @@ func TestUnitsAreRecognisedInOrder(t *testing.T) {
 		t.Helper()
 		equal := 0
 		for i := range uint64(64) {
-			x, y := s.Decide(Query{a, i}), s.Decide(Query{b, i + 1000})
+			x, y := s.Decide(Query{Request: a, Random: i}), s.Decide(Query{Request: b, Random: i + 1000})
 			if x.Version == y.Version {
 				equal++
 			}
@@ -105,25 +44,25 @@ func TestACookieIsIssuedOnceAndOnlyWhenNeeded(t *testing.T) {
 		Weights: map[string]int{"v0": 1, "v1": 1},
 		Sticky:  Sticky{By: []string{"header:X-User", "cookie"}},
 	})
-	if s.Cookie != "divvy-shop" {
-		t.Errorf("the cookie is %q", s.Cookie)
+	if s.cookie.name != "divvy-shop" {
+		t.Errorf("the cookie is %q", s.cookie.name)
 	}
 	for i := range uint64(200) {
-		first := s.Decide(Query{request{}, i * 0x9e3779b97f4a7c15})
-		if first.Issue == "" || first.Reason != ByUnit {
+		first := s.Decide(Query{Request: request{}, Random: i * 0x9e3779b97f4a7c15})
+		if first.issue == "" || first.Reason != ByUnit {
 			t.Fatalf("got %+v for a newcomer", first)
 		}
-		again := s.Decide(Query{request{cookie: map[string]string{s.Cookie: first.Issue}}, i})
-		if again.Version != first.Version || again.Issue != "" {
-			t.Fatalf("unit %s: first %s, then %s, issued %q", first.Issue, tagOf(first), tagOf(again), again.Issue)
+		again := s.Decide(Query{Request: request{cookie: map[string]string{s.cookie.name: first.issue}}, Random: i})
+		if again.Version != first.Version || again.issue != "" {
+			t.Fatalf("unit %s: first %s, then %s, issued %q", first.issue, tagOf(first), tagOf(again), again.issue)
 		}
 	}
-	if d := s.Decide(user(1)); d.Issue != "" {
+	if d := s.Decide(user(1)); d.issue != "" {
 		t.Error("a cookie was issued to a user who is known by header")
 	}
 	// What divvy did not issue is not believed.
-	for _, v := range []string{"x", "0123456789abcdeF", "0123456789abcdef0", "0123456789abcde\x00"} {
-		if d := s.Decide(Query{request{cookie: map[string]string{s.Cookie: v}}, 1}); d.Issue == "" {
+	for _, v := range []string{"x", "0123456789abcdeF", "0123456789abcdef0", "0123456789abcde\x00", "0123456789abcdef." + strings.Repeat("x", 300)} {
+		if d := s.Decide(Query{Request: request{cookie: map[string]string{s.cookie.name: v}}, Random: 1}); d.issue == "" {
 			t.Errorf("%q passed for a unit", v)
 		}
 	}
@@ -133,7 +72,7 @@ func TestNoVersionAtAll(t *testing.T) {
 	t.Parallel()
 	f := func(s *Service) {
 		t.Helper()
-		if d := s.Decide(user(1)); d.Version != nil || d.Reason != ByNone || d.Issue != "" {
+		if d := s.Decide(user(1)); d.Version != nil || d.Reason != ByNone || d.issue != "" {
 			t.Errorf("got %+v", d)
 		}
 	}
@@ -148,7 +87,7 @@ func TestServicesDrawDifferentUsers(t *testing.T) {
 	t.Parallel()
 	w := versions(t, 2)
 	in := func(name string) Input {
-		return Input{Config{Name: name, Weights: map[string]int{"v0": 1, "v1": 1}, Sticky: byUser}, w.registry.Members("shop")}
+		return Input{Config: Config{Name: name, Weights: map[string]int{"v0": 1, "v1": 1}, Sticky: byUser}, Members: w.registry.Members("shop")}
 	}
 	table := Build([]Input{in("shop"), in("search")})
 	same, n := 0, 10_000
@@ -224,7 +163,7 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 	f(weights(map[string]int{"v1": -1, "v2": 2}), `weights.v1: -1 is not a weight: use 0 to 1000000`)
 	f(weights(map[string]int{"v1": 0}), `weights: they add up to nothing: give at least one version a weight above zero`)
 	f(weights(map[string]int{"v1@xyz": 1}), `weights: "v1@xyz" names no version: use a tag, v1, or a tag and the first digits of its image ID, v1@53bff422`)
-	f(Config{Sticky: Sticky{By: []string{"cookies"}}}, `sticky.by: "cookies" is not a way to recognise a unit: use cookie, cookie:NAME, header:NAME, query:NAME or ip`)
+	f(Config{Sticky: Sticky{By: []string{"cookies"}}}, `sticky.by: "cookies" is not a way to recognise a unit: use cookie, cookie:NAME, header:NAME, query:NAME, ip or certificate`)
 	f(Config{Override: Override{Networks: []string{"10.0.0.0/99"}}}, `override.networks: "10.0.0.0/99" is not a network: use 10.0.0.0/8, fd00::/8 or a single address`)
 }
 

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -46,8 +47,16 @@ func (w *world) service(c Config) *Service {
 	if err := c.Validate(); err != nil {
 		w.t.Fatal(err)
 	}
-	return Build([]Input{{c, w.registry.Members("shop")}}).Services[0]
+	return NewService(w.input(c))
 }
+
+// input is what the service is made of.
+func (w *world) input(c Config) Input {
+	c.Name = "shop"
+	return Input{Config: c, Members: w.registry.Members("shop"), Keys: testKeys}
+}
+
+var testKeys = NewKeyring([]Key{{"k3y1", []byte("a secret of 32 bytes or even more")}})
 
 func weights(kv map[string]int) Config { return Config{Weights: kv} }
 
@@ -64,12 +73,16 @@ func versions(t *testing.T, n int) *world {
 type request struct {
 	header, cookie, query map[string]string
 	client                netip.Addr
+	method, path          string
 }
 
 func (r request) Header(name string) string { return r.header[name] }
 func (r request) Cookie(name string) string { return r.cookie[name] }
 func (r request) Query(name string) string  { return r.query[name] }
 func (r request) Client() netip.Addr        { return r.client }
+func (r request) Certificate() string       { return "" }
+func (r request) Method() string            { return cmp.Or(r.method, "GET") }
+func (r request) Path() string              { return cmp.Or(r.path, "/") }
 
 // tagOf returns the tag of the version decided, "" for none.
 func tagOf(d Decision) string {

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -59,22 +60,25 @@ func (p paths) with(prefix string, s *Service) paths {
 // segment does: /shop matches /shop and /shop/cart, not /shopping.
 func (p paths) match(path string) *Service {
 	for i := range p {
-		prefix := p[i].prefix
-		if !strings.HasPrefix(path, prefix) {
-			continue
-		}
-		if len(path) == len(prefix) || prefix[len(prefix)-1] == '/' || path[len(prefix)] == '/' {
+		if hasPathPrefix(path, p[i].prefix) {
 			return p[i].service
 		}
 	}
 	return nil
 }
 
+// hasPathPrefix reports whether a path has a prefix that ends where a segment
+// does.
+func hasPathPrefix(path, prefix string) bool {
+	return strings.HasPrefix(path, prefix) &&
+		(len(path) == len(prefix) || prefix[len(prefix)-1] == '/' || path[len(prefix)] == '/')
+}
+
 // Match returns the service that answers a host (as in the Host field; a port
 // is ignored) and a path (decoded, beginning with "/"), nil if none does. The
 // target "*" of an OPTIONS request matches as "/".
 func (t *Table) Match(host, path string) *Service {
-	name := hostName(host)
+	name := HostName(host)
 	if path == "*" || path == "" {
 		path = "/"
 	}
@@ -82,13 +86,8 @@ func (t *Table) Match(host, path string) *Service {
 		return s
 	}
 	if len(t.hosts.suffix) > 0 {
-		for rest := name; ; {
-			i := strings.IndexByte(rest, '.')
-			if i < 0 {
-				break
-			}
-			rest = rest[i+1:]
-			if s := t.hosts.suffix[rest].match(path); s != nil {
+		for domain := range domains(name) {
+			if s := t.hosts.suffix[domain].match(path); s != nil {
 				return s
 			}
 		}
@@ -96,9 +95,39 @@ func (t *Table) Match(host, path string) *Service {
 	return t.hosts.any.match(path)
 }
 
-// hostName returns a Host field's name without port, brackets and trailing
+// domains yields what a name is below, the longest first: b.c and c for a.b.c.
+func domains(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for rest := name; ; {
+			i := strings.IndexByte(rest, '.')
+			if i < 0 {
+				return
+			}
+			if rest = rest[i+1:]; !yield(rest) {
+				return
+			}
+		}
+	}
+}
+
+// at yields the services that may answer for a host, some more than once.
+func (t *Table) at(name string) iter.Seq[*Service] {
+	return func(yield func(*Service) bool) {
+		all := slices.Concat(t.hosts.exact[name], t.hosts.any)
+		for domain := range domains(name) {
+			all = append(all, t.hosts.suffix[domain]...)
+		}
+		for i := range all {
+			if !yield(all[i].service) {
+				return
+			}
+		}
+	}
+}
+
+// HostName returns a Host field's name without port, brackets and trailing
 // dot, in lower case. It allocates only for names with capitals.
-func hostName(host string) string {
+func HostName(host string) string {
 	if strings.HasPrefix(host, "[") {
 		if i := strings.IndexByte(host, ']'); i > 0 {
 			return strings.ToLower(host[1:i])

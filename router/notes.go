@@ -15,8 +15,12 @@ func (s *Service) Notes() []string {
 	}
 	for _, tag := range s.tags() {
 		if all := s.withTag(tag); len(all) > 1 {
-			notes = append(notes, fmt.Sprintf("the tag %s has moved: %s came first and has what weight the tag has, %s does not",
-				tag, all[0].Name, strings.Join(names(all[1:]), ", ")))
+			notes = append(notes, s.movedTag(tag, all))
+		}
+	}
+	for _, v := range s.Versions {
+		if v.RolledBack && v.Pool.Present() {
+			notes = append(notes, fmt.Sprintf("%s was rolled back: it gets no weight until an edit gives it some", v.Name))
 		}
 	}
 	hold := func(sh share) bool { return sh.holder() != nil }
@@ -24,6 +28,22 @@ func (s *Service) Notes() []string {
 		notes = append(notes, "no version that runs has weight, so nobody is answered")
 	}
 	return notes
+}
+
+// movedTag says who has the weight of a tag that several versions run under.
+func (s *Service) movedTag(tag string, all []*Version) string {
+	holder := all[0]
+	for i := range s.shares {
+		if h := s.shares[i].holder(); slices.Contains(s.shares[i].names, tag) && h != nil {
+			holder = h
+		}
+	}
+	others := slices.DeleteFunc(slices.Clone(all), func(v *Version) bool { return v == holder })
+	note := fmt.Sprintf("the tag %s has moved: %s has what weight the tag has, %s does not", tag, holder.Name, strings.Join(names(others), ", "))
+	if holder != all[len(all)-1] {
+		note += fmt.Sprintf(" (divvy adopt %s %s gives it to the newest)", s.Name, tag)
+	}
+	return note
 }
 
 // tags returns all tags of the service's versions, once each.
@@ -62,7 +82,7 @@ func names(versions []*Version) []string {
 func idleWeights(weights map[string]int, versions []*Version) []string {
 	var idle []string
 	for _, key := range sorted(weights) {
-		named := slices.ContainsFunc(versions, func(v *Version) bool { return v.is(key) })
+		named := slices.ContainsFunc(versions, func(v *Version) bool { return v.Is(key) })
 		if !named && weights[key] > 0 {
 			idle = append(idle, key)
 		}

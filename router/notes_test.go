@@ -23,7 +23,7 @@ func TestNotes(t *testing.T) {
 		"weights.v1@beef names no version that runs",
 		"no version that runs has weight, so nobody is answered")
 	w.start("new", "sha256:210fe938", "v1")
-	f(nil, "the tag v1 has moved: v1@53bff422 came first and has what weight the tag has, v1@210fe938 does not")
+	f(nil, "the tag v1 has moved: v1@53bff422 has what weight the tag has, v1@210fe938 does not (divvy adopt shop v1 gives it to the newest)")
 	w.registry.Stopping("old", "stop signal 15 was sent")
 	f(nil)
 }

@@ -9,16 +9,29 @@ import (
 	"divvy/backends"
 )
 
+// First is what the split of a service without weights names: the version whose
+// containers came first.
+const First = "*"
+
 // share is one entry of a split: a weight, and who may hold it. A tag can name
-// several images when it was moved; the weight is then the oldest one's until
-// that is gone.
+// several images when it was moved. The weight is then that of the image which
+// is recorded for it, or else of the oldest, until that is gone.
 type share struct {
+	names      []string // of the split; several tags may mean one image
 	weight     float64
-	candidates []*Version // the oldest first
+	candidates []*Version // in the order in which they come into question
+	follow     bool       // the first that can answer has it, not the first that runs
 }
 
 // holder returns the version that has the share now, nil if none runs.
 func (s *share) holder() *Version {
+	if s.follow {
+		for _, v := range s.candidates {
+			if v.Pool.Usable() {
+				return v
+			}
+		}
+	}
 	for _, v := range s.candidates {
 		if v.Pool.Present() {
 			return v
@@ -28,42 +41,78 @@ func (s *share) holder() *Version {
 }
 
 // newSplit turns weights into shares of the versions that they name. Versions
-// are ordered by age.
-func newSplit(weights map[string]int, versions []*Version) []share {
-	if len(weights) == 0 {
-		return []share{{weight: 1, candidates: versions}}
-	}
-	named := map[*Version]bool{} // versions that a key with a digest speaks of
-	for key := range weights {
-		if _, _, exact := strings.Cut(key, "@"); exact {
-			for _, v := range versions {
-				named[v] = named[v] || v.is(key)
-			}
+// are ordered by age; what was rolled back comes into question for nothing.
+func newSplit(in Input, versions []*Version) []share {
+	var eligible []*Version
+	for _, v := range versions {
+		if !v.RolledBack {
+			eligible = append(eligible, v)
 		}
+	}
+	if len(in.Weights) == 0 {
+		return []share{{names: []string{First}, weight: 1, candidates: recordedFirst(eligible, in.Holders[First])}}
 	}
 	var shares []share
-	for _, key := range sorted(weights) {
-		_, _, exact := strings.Cut(key, "@")
-		var candidates []*Version
-		for _, v := range versions {
-			if v.is(key) && (exact || !named[v]) {
-				candidates = append(candidates, v)
-			}
+	for _, name := range sorted(in.Weights) {
+		if in.Weights[name] == 0 {
+			continue
 		}
-		shares = addShare(shares, share{float64(weights[key]), candidates})
+		s := share{names: []string{name}, weight: float64(in.Weights[name])}
+		s.candidates = meant(in.Weights, name, eligible)
+		if in.OnTagMove == Follow {
+			slices.Reverse(s.candidates)
+			s.follow = true
+		} else {
+			s.candidates = recordedFirst(s.candidates, in.Holders[name])
+		}
+		shares = addShare(shares, s)
 	}
 	return shares
+}
+
+// meant returns the versions that a name of a split means, in their order: those
+// that it fits, but for those that another name speaks of more exactly.
+func meant(weights map[string]int, name string, versions []*Version) []*Version {
+	_, _, exact := strings.Cut(name, "@")
+	var all []*Version
+	for _, v := range versions {
+		if v.Is(name) && (exact || !v.spokenOf(weights)) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// spokenOf reports whether a name with a digest speaks of v.
+func (v *Version) spokenOf(weights map[string]int) bool {
+	for name := range weights {
+		if strings.Contains(name, "@") && v.Is(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// recordedFirst puts the version with an image in front.
+func recordedFirst(versions []*Version, image string) []*Version {
+	for i, v := range versions {
+		if v.Key() == image {
+			return slices.Concat(versions[i:i+1], versions[:i], versions[i+1:])
+		}
+	}
+	return versions
 }
 
 // addShare appends s, or adds its weight to that of a share with the same
 // candidates: two tags of one image.
 func addShare(shares []share, s share) []share {
-	if s.weight == 0 || len(s.candidates) == 0 {
+	if len(s.candidates) == 0 {
 		return shares
 	}
 	for i := range shares {
 		if slices.Equal(shares[i].candidates, s.candidates) {
 			shares[i].weight += s.weight
+			shares[i].names = append(shares[i].names, s.names...)
 			return shares
 		}
 	}
@@ -84,7 +133,7 @@ func pick(shares []share, unit uint64) (chosen *Version, failover bool) {
 		// The least -ln(h)/w is the greatest -w/ln(h), and an exponential
 		// variable of rate w: the first of them to "arrive" is v with
 		// probability w/Σw.
-		score := -math.Log(unitInterval(mix(unit, v.hash))) / shares[i].weight
+		score := -math.Log(unitInterval(mix(unit, v.hash))) / held(shares[i:], v)
 		if score < firstScore {
 			first, firstScore = v, score
 		}
@@ -93,6 +142,18 @@ func pick(shares []share, unit uint64) (chosen *Version, failover bool) {
 		}
 	}
 	return chosen, chosen != first
+}
+
+// held returns the weight of those shares that are held by v, the holder of the
+// first: two tags may have one holder, and differ in who comes after it.
+func held(shares []share, v *Version) float64 {
+	weight := shares[0].weight
+	for i := 1; i < len(shares); i++ {
+		if len(shares[0].candidates)+len(shares[i].candidates) > 2 && shares[i].holder() == v {
+			weight += shares[i].weight
+		}
+	}
+	return weight
 }
 
 // unitInterval maps a hash to the middle of one of 2^53 equal parts of (0,1):
@@ -131,16 +192,23 @@ func (s *Service) Shares() []Share {
 	return out
 }
 
-// is reports whether a key of the weights, or an override, names the version:
-// a tag, a tag and a prefix of the digest.
-func (v *Version) is(key string) bool {
-	tag, digest, exact := strings.Cut(key, "@")
-	return slices.Contains(v.Tags, tag) && (!exact || v.hasDigest(digest))
+// Is reports whether a name of a split, or an override, names the version: a
+// tag, a tag and the first digits of the image ID.
+func (v *Version) Is(name string) bool { return Fits(name, v.Tags, v.Pool.Version.Digest()) }
+
+// Fits reports whether a name is that of a version with these tags and this
+// digest; see [Version.Is].
+func Fits(name string, tags []string, digest string) bool {
+	tag, prefix, exact := strings.Cut(name, "@")
+	return slices.Contains(tags, tag) && (!exact || beginsWith(digest, prefix))
 }
 
-func (v *Version) hasDigest(prefix string) bool {
+func (v *Version) hasDigest(prefix string) bool { return beginsWith(v.Pool.Version.Digest(), prefix) }
+
+// beginsWith reports whether a prefix is long enough to name a digest, and does.
+func beginsWith(digest, prefix string) bool {
 	prefix = strings.ToLower(strings.TrimPrefix(prefix, "sha256:"))
-	return len(prefix) >= minDigest && strings.HasPrefix(v.Pool.Version.Digest(), prefix)
+	return len(prefix) >= minDigest && strings.HasPrefix(digest, prefix)
 }
 
 // minDigest is the number of digits below which a prefix of a digest is no
@@ -161,3 +229,33 @@ func newVersion(i int, m backends.Member) *Version {
 	v := m.Pool.Version
 	return &Version{Index: i, Pool: m.Pool, Name: v.String(), Tags: m.Tags, hash: hashUnit(0, v.Key())}
 }
+
+// Key returns the identity of the version: its image ID, or the tag of a static
+// one.
+func (v *Version) Key() string { return v.Pool.Version.Key() }
+
+// Holder is who has the weight of a name of the split.
+type Holder struct {
+	Image     string // Version.Key
+	Contested bool   // others could have it, too
+}
+
+// Holders returns who has the weight of each name of the split that stays where
+// it is when a tag moves, and that anybody can have.
+func (s *Service) Holders() map[string]Holder {
+	all := map[string]Holder{}
+	for i := range s.shares {
+		sh := &s.shares[i]
+		v := sh.holder()
+		if v == nil || sh.follow {
+			continue
+		}
+		for _, name := range sh.names {
+			all[name] = Holder{v.Key(), len(sh.candidates) > 1}
+		}
+	}
+	return all
+}
+
+// Idle returns the names of the split that have weight and mean no version.
+func (s *Service) Idle() []string { return s.idle }

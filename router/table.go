@@ -1,7 +1,8 @@
 package router
 
 import (
-	"net/netip"
+	"slices"
+	"time"
 
 	"divvy/backends"
 
@@ -25,16 +26,23 @@ type Service struct {
 	Name     string
 	Index    int        // in Table.Services
 	Versions []*Version // those whose containers came first are first
+	Rules    []string   // the names of its rules, in their order
 
-	// Cookie is the name of the cookie in which divvy keeps the unit, "" if
-	// the service is not sticky by it.
-	Cookie string
-
-	salt     uint64
-	sticky   []key
-	override []netip.Prefix
-	shares   []share
-	idle     []string // keys of the weights that name no version
+	hosts      []string
+	tls        TLS
+	hsts       string
+	salt       uint64
+	sticky     []key
+	keys       *Keyring
+	cookie     cookie
+	pins       bool
+	keep       time.Duration // below zero is for ever
+	keepAtZero bool
+	rebalance  []string
+	rules      []rule
+	override   overrides
+	shares     []share
+	idle       []string // names of the split that mean no version
 }
 
 // Version is one version of a service in a table.
@@ -43,13 +51,28 @@ type Version struct {
 	Pool  *backends.Pool
 	Name  string // as in logs and metrics
 	Tags  []string
-	hash  uint64
+
+	// RolledBack says that the image gets no weight until an edit says so.
+	RolledBack bool
+
+	hash   uint64
+	atZero bool // the split names it, with the weight zero
 }
 
 // Input is what a table needs to know of one service.
 type Input struct {
 	Config
 	Members []backends.Member
+
+	// Holders are the images that have the weight of a name, though other
+	// images may run under it, too.
+	Holders map[string]string
+
+	// RolledBack are the images that get no weight.
+	RolledBack []string
+
+	// Keys sign the cookies, nil for none.
+	Keys *Keyring
 }
 
 // Build makes a table. Each Config must be valid; where two services claim the
@@ -57,7 +80,8 @@ type Input struct {
 func Build(inputs []Input) *Table {
 	t := &Table{}
 	for i, in := range inputs {
-		s := newService(i, in)
+		s := NewService(in)
+		s.Index = i
 		t.Services = append(t.Services, s)
 		for _, h := range in.hosts() {
 			for _, p := range in.paths() {
@@ -68,27 +92,45 @@ func Build(inputs []Input) *Table {
 	return t
 }
 
-func newService(i int, in Input) *Service {
-	s := &Service{Name: in.Name, Index: i, salt: xxhash.Sum64String(in.Name)}
+// NewService makes a service that stands in no table: to see what a split would
+// do.
+func NewService(in Input) *Service {
+	s := &Service{Name: in.Name, hosts: in.hosts(), tls: in.TLS, hsts: in.TLS.hstsField(), salt: xxhash.Sum64String(in.Name), keys: in.Keys}
 	for j, m := range in.Members {
-		s.Versions = append(s.Versions, newVersion(j, m))
+		v := newVersion(j, m)
+		v.RolledBack = slices.Contains(in.RolledBack, v.Key())
+		s.Versions = append(s.Versions, v)
 	}
-	s.shares, s.idle = newSplit(in.Weights, s.Versions), idleWeights(in.Weights, s.Versions)
-	for _, by := range in.Sticky.By {
+	for name, w := range in.Weights {
+		for _, v := range meant(in.Weights, name, s.Versions) {
+			v.atZero = v.atZero || w == 0 && !v.RolledBack
+		}
+	}
+	s.shares, s.idle = newSplit(in, s.Versions), idleWeights(in.Weights, s.Versions)
+	s.stick(in.Sticky)
+	s.rules = newRules(in.Rules)
+	for _, r := range in.Rules {
+		s.Rules = append(s.Rules, r.Name)
+	}
+	s.override = newOverrides(in.Override)
+	return s
+}
+
+// stick prepares what recognises units, and what keeps them.
+func (s *Service) stick(c Sticky) {
+	s.cookie = newCookie(c.Cookie, s.Name)
+	for _, by := range c.By {
 		k, err := parseKey(by)
 		if err != nil {
 			continue
 		}
 		if k.kind == "issued" {
-			s.Cookie = "divvy-" + in.Name
-			k.name = s.Cookie
+			k.name = s.cookie.name
 		}
 		s.sticky = append(s.sticky, k)
 	}
-	for _, n := range in.Override.Networks {
-		if p, err := ParseNetwork(n); err == nil {
-			s.override = append(s.override, p)
-		}
-	}
-	return s
+	s.pins = c.pins()
+	s.keep, _ = parseKeep(c.Keep)
+	s.keepAtZero = c.OnZero == "keep"
+	s.rebalance = c.RebalanceOn
 }

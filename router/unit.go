@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/bits"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -17,28 +16,36 @@ type Request interface {
 	Cookie(name string) string
 	Query(name string) string
 
+	Method() string
+	Path() string // decoded, beginning with "/"
+
 	// Client is the address of the client, as far as trusted proxies tell.
 	Client() netip.Addr
+
+	// Certificate is what the certificate stands for that the client has shown and
+	// the service trusts (see CertificateUnit).
+	Certificate() string
 }
 
 // key is one way to recognise a unit.
 type key struct {
-	kind string // "cookie", "header", "query", "ip", or "issued": the cookie that divvy issues
+	kind string // "cookie", "header", "query", "ip", "certificate", or "issued": the cookie that divvy issues
 	name string
+	text string // as it is configured
 }
 
 func parseKey(s string) (key, error) {
 	kind, name, named := strings.Cut(s, ":")
 	switch {
 	case s == "cookie":
-		return key{kind: "issued"}, nil
-	case s == "ip":
-		return key{kind: "ip"}, nil
+		return key{kind: "issued", text: s}, nil
+	case s == "ip", s == "certificate":
+		return key{kind: s, text: s}, nil
 	case named && (kind == "cookie" || kind == "header") && validToken(name),
 		named && kind == "query" && name != "":
-		return key{kind, name}, nil
+		return key{kind, name, s}, nil
 	default:
-		return key{}, fmt.Errorf("%q is not a way to recognise a unit: use cookie, cookie:NAME, header:NAME, query:NAME or ip", s)
+		return key{}, fmt.Errorf("%q is not a way to recognise a unit: use cookie, cookie:NAME, header:NAME, query:NAME, ip or certificate", s)
 	}
 }
 
@@ -51,10 +58,11 @@ func (k key) value(r Request) string {
 		return r.Cookie(k.name)
 	case "query":
 		return r.Query(k.name)
+	case "certificate":
+		return r.Certificate()
 	case "issued":
-		if v := r.Cookie(k.name); validUnit(v) {
-			return v
-		}
+		v, _ := unitIn(r.Cookie(k.name))
+		return v
 	}
 	return ""
 }
@@ -76,8 +84,20 @@ func address(a netip.Addr) (part [16]byte, ok bool) {
 const unitLen = 16
 
 func newUnit(random uint64) string {
-	s := strconv.FormatUint(random, 16)
-	return "0000000000000000"[len(s):] + s
+	return fmt.Sprintf("%016x", random)
+}
+
+// unitIn returns the unit that stands at the beginning of a cookie that divvy
+// issued, "" if it may not have.
+func unitIn(value string) (unit string, ok bool) {
+	if len(value) > maxCookie || len(value) > unitLen && value[unitLen] != '.' {
+		return "", false
+	}
+	unit = value[:min(unitLen, len(value))]
+	if !validUnit(unit) {
+		return "", false
+	}
+	return unit, true
 }
 
 // validUnit reports whether s is a unit that divvy may have issued.
@@ -85,12 +105,8 @@ func validUnit(s string) bool {
 	if len(s) != unitLen {
 		return false
 	}
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
+	_, ok := hexNumber(s)
+	return ok
 }
 
 // hashUnit returns the hash of a unit within a service. The salt makes the

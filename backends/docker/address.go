@@ -2,6 +2,7 @@ package docker
 
 import (
 	"cmp"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -16,40 +17,23 @@ type Want struct {
 	Port    int
 }
 
-// Vantage is where divvy stands, which decides what it can reach:
-//
-//	                                     Networks  Direct  Host
-//	in a container of the engine         its own   no      a gateway, "172.18.0.1"
-//	on the engine's host                 none      yes     "127.0.0.1"
-//	the same, with Docker Desktop        none      no      "127.0.0.1"
-//	on another machine                   none      no      its name, "docker1.example.com"
-//
-// A container with the network of its host stands on the host.
-type Vantage struct {
-	// Container is the ID of the container that divvy runs in, "" if it runs
-	// in none of this engine.
-	Container string
-
-	// Networks are those of the container that divvy runs in.
-	Networks []Network
-
-	// Direct means that the addresses of all containers can be reached without
-	// sharing a network with them.
-	Direct bool
-
-	// Host is the address or name under which the engine's host is reached, ""
-	// if it cannot be.
-	Host string
-}
-
 // Addr returns the address, "host:port", at which divvy reaches the container
 // from v. An error concerns this container alone and says what to set.
 func (c *Container) Addr(w Want, v Vantage) (string, error) {
+	if c.Problem != "" {
+		return "", c.errorf("%s", c.Problem)
+	}
 	port, err := c.port(w)
 	if err != nil {
 		return "", err
 	}
+	if c.NetworkOf != "" && len(c.Networks) == 0 && !c.HostNetwork && len(c.Published) == 0 {
+		return "", c.errorf("it shares the network of container %.12s, which does not run or has none; start that first, and then this one", c.NetworkOf)
+	}
 	if c.HostNetwork {
+		if c.Node.IsValid() {
+			return join(c.Node.String(), port), nil
+		}
 		if v.Host == "" {
 			return "", c.errorf("it has the network of its host, which divvy cannot reach; give it a network of its own that divvy shares")
 		}
@@ -57,10 +41,14 @@ func (c *Container) Addr(w Want, v Vantage) (string, error) {
 	}
 	if name := cmp.Or(w.Network, c.Labels[LabelNetwork]); name != "" {
 		n, err := c.network(name)
-		if err != nil {
+		switch {
+		case err == nil && v.believes(n):
+			return join(n.IP.String(), port), nil
+		case v.Remote: // it is named for the containers of other hosts
+			return c.published(port, v)
+		default:
 			return "", err
 		}
-		return join(n.IP.String(), port), nil
 	}
 	switch near := c.near(v); len(near) {
 	case 0:
@@ -90,16 +78,11 @@ func (c *Container) port(w Want) (int, error) {
 	case 1:
 		return c.Exposed[0], nil
 	}
-	var ports []string
-	for _, p := range c.Exposed {
-		ports = append(ports, strconv.Itoa(p))
-	}
-	return 0, c.errorf("it exposes ports %s; set port in the file or the label %s", enumerate(ports), LabelPort)
+	return 0, c.errorf("it exposes ports %s; set port in the file or the label %s", enumerate(ranges(c.Exposed)), LabelPort)
 }
 
 // network returns the network that is called name, or that Compose has made of
-// name by putting the project before it. Whoever names a network is believed
-// that divvy can reach it: routes may exist that the engine knows nothing of.
+// name by putting the project before it.
 func (c *Container) network(name string) (Network, error) {
 	for _, full := range []string{name, c.Project + "_" + name} {
 		i := slices.IndexFunc(c.Networks, func(n Network) bool { return n.Name == full })
@@ -116,21 +99,24 @@ func (c *Container) network(name string) (Network, error) {
 
 // near returns the networks in which v reaches the container itself.
 func (c *Container) near(v Vantage) []Network {
-	if v.Direct {
-		return c.Networks
-	}
-	var shared []Network
+	var near []Network
 	for _, n := range c.Networks {
-		if slices.ContainsFunc(v.Networks, func(own Network) bool { return own.ID == n.ID }) {
-			shared = append(shared, n)
+		if v.in(n) || v.Direct && !n.ofSwarm() {
+			near = append(near, n)
 		}
 	}
-	return shared
+	return near
 }
 
 // published returns the address of the engine's host that stands for the port.
+// It is the one that the host is known by, if the port is published there.
 func (c *Container) published(port int, v Vantage) (string, error) {
 	bindings := c.Published[port]
+	for _, b := range bindings {
+		if b.Addr().String() == v.Host {
+			return join(v.Host, int(b.Port())), nil
+		}
+	}
 	for _, b := range bindings {
 		if host, ok := reach(b.Addr(), v.Host); ok {
 			return join(host, int(b.Port())), nil
@@ -139,10 +125,14 @@ func (c *Container) published(port int, v Vantage) (string, error) {
 	switch {
 	case len(bindings) > 0:
 		return "", c.errorf("port %d is published on %s only, which divvy cannot reach; publish it on another address of the host, or let divvy join a network of the container", port, bindings[0].Addr())
+	case v.Direct && len(c.Networks) > 0:
+		return "", c.errorf("its network %s is one of the Swarm, which a host does not reach; run divvy in a container that is in it", enumerate(names(c.Networks)))
 	case v.Direct:
 		return "", c.errorf("it has no address of its own; attach it to a network")
 	case v.Container != "" && len(c.Networks) > 0:
 		return "", c.errorf("it shares no network with divvy; attach divvy to %s, or publish port %d", enumerate(names(c.Networks)), port)
+	case v.Remote:
+		return "", c.errorf("%s is another machine; publish port %d, or set network to an overlay or macvlan network that divvy reaches", v.Host, port)
 	default:
 		return "", c.errorf("its network is out of reach; publish port %d", port)
 	}
@@ -158,7 +148,9 @@ func reach(addr netip.Addr, host string) (string, bool) {
 	case addr == netip.IPv6Unspecified() && here:
 		return "::1", true
 	case addr.IsUnspecified():
-		return host, host != ""
+		// A name may stand for addresses of either kind.
+		known, err := netip.ParseAddr(host)
+		return host, host != "" && (err != nil || known.Is4() == addr.Is4())
 	default:
 		return addr.String(), true
 	}
@@ -170,6 +162,25 @@ func names(networks []Network) []string {
 	var all []string
 	for _, n := range networks {
 		all = append(all, n.Name)
+	}
+	return all
+}
+
+// ranges writes ports, which ascend, more than three in a row as "8000-8010".
+func ranges(ports []int) []string {
+	var all []string
+	for i := 0; i < len(ports); {
+		j := i
+		for j+1 < len(ports) && ports[j+1] == ports[j]+1 {
+			j++
+		}
+		if j-i < 3 {
+			j = i
+			all = append(all, strconv.Itoa(ports[i]))
+		} else {
+			all = append(all, fmt.Sprintf("%d-%d", ports[i], ports[j]))
+		}
+		i = j + 1
 	}
 	return all
 }

@@ -27,7 +27,7 @@ func publish(c *Container, bindings ...string) {
 
 func onHost() Vantage    { return Vantage{Direct: true, Host: loopback} }
 func onDesktop() Vantage { return Vantage{Host: loopback} }
-func remote() Vantage    { return Vantage{Host: "docker1.example.com"} }
+func remote() Vantage    { return Vantage{Remote: true, Host: "docker1.example.com"} }
 
 // inContainer is the vantage of divvy in a container with these networks.
 func inContainer(networks ...string) Vantage {
@@ -52,6 +52,12 @@ func TestAddr(t *testing.T) {
 	labelled := func(c *Container) { c.Labels[LabelPort] = "9090"; c.Exposed = nil }
 	f(shop(labelled, "a"), Want{}, onHost(), "172.18.0.2:9090")
 	f(shop(labelled, "a"), Want{Port: 9000}, onHost(), "172.18.0.2:9000")
+
+	// A network of a Swarm is reached from within only.
+	const spans = "4d73fhhysjthw6ji6stxw5g2b"
+	swarm := func(c *Container) { c.Networks[0].ID = spans }
+	f(shop(swarm, "a", "b"), Want{}, onHost(), "172.18.1.2:8080")
+	f(shop(swarm, "a", "b"), Want{}, Vantage{Container: "divvy", Networks: []Network{{ID: spans}}}, "172.18.0.2:8080")
 
 	// The network: what is named, what is shared, what is the only one.
 	f(shop(nil, "a", "b"), Want{Network: "b"}, onHost(), "172.18.1.2:8080")
@@ -97,9 +103,75 @@ func TestAddrOfPublishedPort(t *testing.T) {
 	f(inContainer("b"), "172.30.0.1:80", "0.0.0.0:80")
 	f(inContainer("b"), "192.0.2.7:80", "127.0.0.1:80", "192.0.2.7:80")
 
+	// The address that the host is known by comes first, and is of one kind.
+	six, four := Vantage{Remote: true, Host: "2001:db8::7"}, Vantage{Remote: true, Host: "192.0.2.7"}
+	f(four, "192.0.2.7:82", "0.0.0.0:80", "192.0.2.6:81", "192.0.2.7:82")
+	f(six, "[2001:db8::7]:81", "0.0.0.0:80", "[::]:81")
+	f(four, "192.0.2.7:80", "[::]:81", "0.0.0.0:80")
+
 	// Who can reach the container itself has no use for it.
 	f(onHost(), "172.18.0.2:8080", "0.0.0.0:80")
 	f(inContainer("a"), "172.18.0.2:8080", "0.0.0.0:80")
+}
+
+// A bridge of another machine may have the addresses of one of ours, with
+// somebody else's containers.
+func TestAddrOnAnotherMachine(t *testing.T) {
+	t.Parallel()
+	f := func(c *Container, w Want, v Vantage, want string) {
+		t.Helper()
+		got, err := c.Addr(w, v)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	published := func(c *Container) { publish(c, "0.0.0.0:80") }
+	spanning := remote() // divvy is in a container, in the overlay network mesh
+	spanning.Networks = []Network{{Name: "mesh", ID: "id-mesh"}}
+	wide := remote()
+	wide.Wide = map[string]bool{"id-lan": true, "id-mesh": true}
+
+	f(shop(published, "a"), Want{}, remote(), "docker1.example.com:80")
+	f(shop(published, "a"), Want{Network: "a"}, remote(), "docker1.example.com:80")
+	f(shop(published, "a"), Want{Network: "b"}, remote(), "docker1.example.com:80") // b is of another host
+	f(shop(nil, "a"), Want{Network: "a"}, remote(), "container shop-1: docker1.example.com is another machine; publish port 8080, or set network to an overlay or macvlan network that divvy reaches")
+
+	f(shop(published, "a", "mesh"), Want{}, spanning, "172.18.1.2:8080")
+	f(shop(published, "a", "mesh"), Want{Network: "mesh"}, spanning, "172.18.1.2:8080")
+	f(shop(published, "a"), Want{}, spanning, "docker1.example.com:80")
+
+	f(shop(published, "lan"), Want{Network: "lan"}, wide, "172.18.0.2:8080")
+	f(shop(published, "lan"), Want{}, wide, "docker1.example.com:80") // nobody says that there is a way
+	f(shop(published, "a", "lan"), Want{Network: "a"}, wide, "docker1.example.com:80")
+}
+
+func TestAddrInTheNetworkOfAnother(t *testing.T) {
+	t.Parallel()
+	owner := *shop(func(c *Container) { c.ID, c.Name = "id-owner", "owner"; publish(c, "0.0.0.0:80") }, "a")
+	host := *shop(func(c *Container) { c.ID, c.HostNetwork = "id-host", true })
+	f := func(of string, v Vantage, want string) {
+		t.Helper()
+		all := []Container{*shop(func(c *Container) { c.NetworkOf = of }), owner, host, {ID: "id-two", NetworkOf: "id-owner"}, {ID: "id-ring", NetworkOf: "id-ring"}}
+		shareNetworks(all)
+		got, err := all[0].Addr(Want{}, v)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("in the network of %s: got %s, want %s", of, got, want)
+		}
+	}
+	f("id-owner", onHost(), "172.18.0.2:8080")
+	f("owner", onHost(), "172.18.0.2:8080")
+	f("id-two", onHost(), "172.18.0.2:8080")
+	f("id-owner", inContainer("a"), "172.18.0.2:8080")
+	f("id-owner", onDesktop(), "127.0.0.1:80")
+	f("id-host", onHost(), "127.0.0.1:8080")
+	f("id-gone", onHost(), "container shop-1: it shares the network of container id-gone, which does not run or has none; start that first, and then this one")
+	f("id-ring", onHost(), "container shop-1: it shares the network of container id-ring, which does not run or has none; start that first, and then this one")
 }
 
 func TestAddrRefuses(t *testing.T) {
@@ -115,6 +187,7 @@ func TestAddrRefuses(t *testing.T) {
 	f(shop(exposing(), "a"), Want{}, onHost(), "it exposes no port; set port in the file or the label divvy.port")
 	f(shop(exposing(8080, 9090), "a"), Want{}, onHost(), "it exposes ports 8080 and 9090; set port in the file or the label divvy.port")
 	f(shop(exposing(1, 2, 3), "a"), Want{}, onHost(), "it exposes ports 1, 2 and 3; set port in the file or the label divvy.port")
+	f(shop(exposing(80, 8000, 8001, 8002, 8003), "a"), Want{}, onHost(), "it exposes ports 80 and 8000-8003; set port in the file or the label divvy.port")
 	for _, text := range []string{"http", "0", "65536", ""} {
 		labelled := func(c *Container) { c.Labels[LabelPort] = text }
 		f(shop(labelled, "a"), Want{}, onHost(), `the label divvy.port is "`+text+`"; it must be a number from 1 to 65535`)
@@ -125,7 +198,9 @@ func TestAddrRefuses(t *testing.T) {
 	f(shop(nil), Want{Network: "x"}, onHost(), "it is not in network x, nor in any other; attach it")
 	f(shop(nil), Want{}, onHost(), "it has no address of its own; attach it to a network")
 	f(shop(nil, "a", "b"), Want{}, inContainer("c"), "it shares no network with divvy; attach divvy to a and b, or publish port 8080")
-	f(shop(nil, "a"), Want{}, remote(), "its network is out of reach; publish port 8080")
+	f(shop(nil, "a"), Want{}, onDesktop(), "its network is out of reach; publish port 8080")
+	f(shop(func(c *Container) { publish(c, "[::]:80") }, "a"), Want{}, Vantage{Remote: true, Host: "192.0.2.7"},
+		"port 8080 is published on :: only, which divvy cannot reach; publish it on another address of the host, or let divvy join a network of the container")
 	f(shop(func(c *Container) { publish(c, "127.0.0.1:80") }, "a"), Want{}, remote(),
 		"port 8080 is published on 127.0.0.1 only, which divvy cannot reach; publish it on another address of the host, or let divvy join a network of the container")
 	f(shop(func(c *Container) { c.HostNetwork = true }), Want{}, Vantage{Container: "divvy"},

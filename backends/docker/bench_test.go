@@ -54,7 +54,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatalf("building the application: %v\n%s", err, out)
 	}
 	var err error
-	if b.client, err = Connect(""); err != nil {
+	if b.client, err = Connect(Host{}); err != nil {
 		t.Fatal(err)
 	}
 	watch(t, &Watcher{Host: "real", Daemon: b.client, Inventory: b.ledger})
@@ -63,7 +63,7 @@ func newBench(t *testing.T) *bench {
 }
 
 // watch runs w until the test ends.
-func watch(t *testing.T, w *Watcher) {
+func watch(t testing.TB, w *Watcher) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -1,14 +1,10 @@
 package docker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,8 +23,17 @@ const userAgent = "divvy"
 //
 //	GET /_ping  /version  /events
 //	GET /containers/json  /containers/{id}/json  /images/{id}/json
+//	GET /containers/{id}/changes
+//	GET /networks, of engines on other machines
+//
+// It may be asked for HEAD /containers/{id}/archive in addition, which tells files
+// from folders: without that, a changed file is not known to be one.
 type Client struct {
-	endpoint string // such as "unix:///var/run/docker.sock"
+	// Key is that of the hashes in fingerprints. Clients whose containers are to
+	// be compared must have the same. It must not change after the first call.
+	Key []byte
+
+	host Host
 
 	mu  sync.Mutex
 	api *client.Client // speaks a version of the API that the engine knows; nil at first
@@ -36,42 +41,18 @@ type Client struct {
 
 var _ Daemon = (*Client)(nil)
 
-// Connect returns a client for the engine at host, such as
-// "unix:///var/run/docker.sock" or "tcp://docker1.example.com:2376". An empty
-// host stands for DOCKER_HOST, and without that for the local engine. As the
-// docker command does, it takes the certificates for TLS from DOCKER_CERT_PATH.
-// It connects when it is first used.
-func Connect(host string) (*Client, error) {
-	c := &Client{endpoint: cmp.Or(host, os.Getenv(client.EnvOverrideHost), client.DefaultDockerHost)}
-	if _, err := c.dial(); err != nil {
+// Connect returns a client for the engine of h. It connects when it is first
+// used; the error is about what h says.
+func Connect(h Host) (*Client, error) {
+	c := &Client{host: h.complete()}
+	if _, err := c.host.dial(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// dial returns a client that has not agreed on a version with the engine yet.
-func (c *Client) dial() (*client.Client, error) {
-	if strings.HasPrefix(c.endpoint, "ssh:") {
-		return nil, fmt.Errorf("docker host %s: SSH is not supported; forward the socket with ssh -L /run/divvy/docker.sock:/var/run/docker.sock and name that", c.endpoint)
-	}
-	if !strings.Contains(c.endpoint, "://") {
-		return nil, fmt.Errorf("docker host %q: write it with a scheme, such as unix:///var/run/docker.sock or tcp://docker1.example.com:2376", c.endpoint)
-	}
-	opts := []client.Opt{client.WithUserAgent(userAgent), client.WithVersionFromEnv()}
-	// With certificates the library speaks TLS through everything, even
-	// through a local socket, where nobody answers it.
-	if strings.HasPrefix(c.endpoint, "tcp:") || strings.HasPrefix(c.endpoint, "https:") {
-		opts = append(opts, client.WithTLSClientConfigFromEnv())
-	}
-	api, err := client.NewClientWithOpts(append(opts, client.WithHost(c.endpoint))...)
-	if err != nil {
-		return nil, fmt.Errorf("docker host %s: %w", c.endpoint, err)
-	}
-	return api, nil
-}
-
-// Endpoint returns the address of the engine.
-func (c *Client) Endpoint() string { return c.endpoint }
+// Host returns where the engine is, completed from the environment.
+func (c *Client) Host() Host { return c.host }
 
 // negotiate agrees with the engine on a version of its API, as the library
 // would by itself if told to. But that writes what concurrent calls read, goes
@@ -79,7 +60,7 @@ func (c *Client) Endpoint() string { return c.endpoint }
 // never goes up again, as it must when the engine was upgraded meanwhile to one
 // that does not speak the old version any more.
 func (c *Client) negotiate(ctx context.Context) (*client.Client, error) {
-	api, err := c.dial()
+	api, err := c.host.dial()
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +139,7 @@ func (c *Client) Inspect(ctx context.Context, id string) (Container, error) {
 	if err != nil {
 		return fail(err)
 	}
+	found.Fingerprint = fingerprint(c.Key, &answer)
 	if found.Version.Tag == "" {
 		if err := nameByImage(ctx, api, &found); err != nil {
 			return fail(err)
@@ -203,18 +185,23 @@ func (c *Client) Watch(ctx context.Context, s Subscription) error {
 	}
 }
 
-// relevant selects the events after which a list may say something new. Without
-// it each run of a health check would be three events.
+// relevant selects the events after which a list may say something new, and those
+// of what is done to a container by hand. Without it each run of a health check
+// would be three events; with it, it is one.
 func relevant() filters.Args {
 	f := filters.NewArgs(
 		filters.Arg("type", string(events.ContainerEventType)),
 		filters.Arg("type", string(events.NetworkEventType)),
+		filters.Arg("type", string(events.ServiceEventType)),
+		filters.Arg("type", string(events.NodeEventType)),
 	)
 	for _, action := range []events.Action{
-		actionKill, actionDie,
+		actionKill, actionDie, podmanDied, actionOOM,
 		events.ActionStart, events.ActionStop, events.ActionDestroy, events.ActionRename,
 		events.ActionPause, events.ActionUnPause, events.ActionHealthStatus,
 		events.ActionConnect, events.ActionDisconnect,
+		actionExec, actionCopy,
+		events.ActionCreate, events.ActionUpdate, events.ActionRemove,
 	} {
 		f.Add("event", string(action))
 	}
@@ -227,17 +214,4 @@ func timestamp(t time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())
-}
-
-// host returns the name of the machine on which the engine runs, "" if it is
-// this one.
-func (c *Client) host() string {
-	u, err := url.Parse(c.endpoint)
-	if err != nil || u.Scheme == "unix" || u.Scheme == "npipe" {
-		return ""
-	}
-	if name := u.Hostname(); name != "localhost" && !isLoopback(name) {
-		return name
-	}
-	return ""
 }

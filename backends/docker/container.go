@@ -34,7 +34,25 @@ type Container struct {
 	Version backends.Version
 
 	Labels  map[string]string
-	Project string // the Compose project, "" outside of Compose
+	Project string // the Compose project or the stack, "" outside of both
+
+	// Task is the ID of the Swarm's task that it belongs to, "" if it is a
+	// container of its own. The labels of a task are its service's, too.
+	Task string
+
+	// NodeID is the ID of the node that the task is on, "" if there is no task.
+	NodeID string
+
+	// Elsewhere means that it runs on another machine of the Swarm: the engine
+	// that tells of it knows no more than its manager, and cannot look into it.
+	Elsewhere bool
+
+	// Node is the address of the Swarm's node that it runs on, invalid if that is
+	// not known.
+	Node netip.Addr
+
+	// Problem says why it cannot be used, whatever else is so; "" if it can.
+	Problem string
 
 	Created time.Time
 	Started time.Time // later than Created, and different after each restart
@@ -49,6 +67,11 @@ type Container struct {
 	// HostNetwork means that it has the network of the engine's host.
 	HostNetwork bool
 
+	// NetworkOf is the ID of the container whose network it shares, "" if it
+	// has its own. Networks, HostNetwork and Published are then the other's,
+	// and empty if that does not run.
+	NetworkOf string
+
 	// Exposed are the TCP ports that the image or its run command declares, in
 	// ascending order.
 	Exposed []int
@@ -56,6 +79,14 @@ type Container struct {
 	// Published is where the engine's host answers for a TCP port of the
 	// container. An unspecified address stands for every address of the host.
 	Published map[int][]netip.AddrPort
+
+	// Fingerprint is what shapes its behaviour beside the image.
+	Fingerprint Fingerprint
+
+	Mounts   []Mount
+	ReadOnly bool // it cannot write but into its mounts
+
+	check string // the command of its health check, see [decodeCheck]
 }
 
 // Network is a network in which a container has an address.
@@ -65,6 +96,10 @@ type Network struct {
 	IP      netip.Addr // IPv4 if there is one, else IPv6
 	Gateway netip.Addr // invalid if the network has none
 }
+
+// ofSwarm reports whether a network spans the machines of a Swarm, which is
+// nowhere said but shows in its ID. The host of a container is not in it.
+func (n *Network) ofSwarm() bool { return len(n.ID) == 25 }
 
 // errorf returns an error that concerns this container alone.
 func (c *Container) errorf(format string, args ...any) error {

@@ -44,20 +44,32 @@ type Summary struct {
 	State    string
 	Health   string
 	Networks string
+
+	// Of a Swarm's task, its ID and what changes with whatever its manager says
+	// of it, "" if no manager has been asked.
+	Task     string
+	Revision string
 }
 
-// Event says that something happened to a container.
+// Event says that something happened to a container, or to a service or node of
+// a Swarm, whose ID is in its place.
 type Event struct {
 	Container string
 	Action    string
 	Signal    string    // of a kill event; "" if the engine does not say
+	Command   string    // of a process that was started; it may hold secrets
 	At        time.Time // the engine's time; zero if it does not say
 }
 
-// The events that tell that a container stops.
+// The events that say more than that a list may say something new.
 const (
 	actionKill = "kill" // it was sent a signal
 	actionDie  = "die"  // its process has ended
+	actionOOM  = "oom"  // a process in it was killed for want of memory, which it may survive
+
+	// actionHealth begins what tells how its health check went: at each change,
+	// and by some engines at each run.
+	actionHealth = "health_status"
 )
 
 // Inventory is told what runs. Calls for one host never overlap, and none may

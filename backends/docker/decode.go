@@ -26,6 +26,7 @@ func decodeSummary(in *container.Summary) Summary {
 		ImageID: in.ImageID,
 		Names:   strings.Join(slices.Sorted(slices.Values(in.Names)), " "),
 		State:   in.State,
+		Task:    in.Labels[labelTask],
 	}
 	// Of "Up 5 minutes (healthy)" only what is in brackets says something new.
 	if _, health, ok := strings.Cut(in.Status, "("); ok {
@@ -63,18 +64,24 @@ func decodeContainer(in *container.InspectResponse) (Container, error) {
 		Name:       strings.TrimPrefix(in.Name, "/"),
 		Version:    decodeVersion(in),
 		Labels:     in.Config.Labels,
-		Project:    in.Config.Labels[labelProject],
+		Project:    cmp.Or(in.Config.Labels[labelProject], in.Config.Labels[labelStack]),
+		Task:       in.Config.Labels[labelTask],
+		NodeID:     in.Config.Labels[labelNode],
 		Created:    created,
 		Started:    started,
 		Paused:     in.State.Paused,
 		StopSignal: cmp.Or(in.Config.StopSignal, defaultStopSignal),
 		Exposed:    decodeExposed(in),
+		Mounts:     decodeMounts(in),
+		check:      decodeCheck(in.Config),
 	}
 	if in.State.Health != nil {
 		c.Health = decodeHealth(in.State.Health.Status)
 	}
 	if in.HostConfig != nil {
 		c.HostNetwork = in.HostConfig.NetworkMode.IsHost()
+		c.NetworkOf = in.HostConfig.NetworkMode.ConnectedContainer()
+		c.ReadOnly = in.HostConfig.ReadonlyRootfs
 	}
 	if in.NetworkSettings != nil {
 		c.Networks = decodeNetworks(in.NetworkSettings.Networks)
@@ -139,11 +146,13 @@ func parseAddr(text string) netip.Addr {
 	return addr.Unmap()
 }
 
-// decodeExposed returns the TCP ports that are declared anywhere.
+// decodeExposed returns the TCP ports that are declared anywhere, those of
+// ranges too.
 func decodeExposed(in *container.InspectResponse) []int {
 	var ports []int
 	add := func(p nat.Port) {
-		if n := tcpPort(p); n != 0 && !slices.Contains(ports, n) {
+		first, last := tcpPorts(p)
+		for n := first; n <= last && n > 0; n++ {
 			ports = append(ports, n)
 		}
 	}
@@ -156,15 +165,15 @@ func decodeExposed(in *container.InspectResponse) []int {
 		}
 	}
 	slices.Sort(ports)
-	return ports
+	return slices.Compact(ports)
 }
 
 // decodePublished returns the bindings of each TCP port, IPv4 before IPv6.
 func decodePublished(in nat.PortMap) map[int][]netip.AddrPort {
 	published := map[int][]netip.AddrPort{}
 	for p, bindings := range in {
-		n := tcpPort(p)
-		if n == 0 {
+		n, last := tcpPorts(p)
+		if n == 0 || n != last { // the engine publishes each by itself
 			continue
 		}
 		for _, b := range bindings {
@@ -179,22 +188,41 @@ func decodePublished(in nat.PortMap) map[int][]netip.AddrPort {
 	return published
 }
 
-// tcpPort returns the number of a TCP port, 0 for any other and for a range.
-func tcpPort(p nat.Port) int {
-	number, proto, _ := strings.Cut(string(p), "/")
-	n, err := strconv.ParseUint(number, 10, 16)
+// tcpPorts returns the first and the last number of TCP ports as they are
+// declared, "8080/tcp" or "8000-8010/tcp"; zeros for any other.
+func tcpPorts(p nat.Port) (first, last int) {
+	numbers, proto, _ := strings.Cut(string(p), "/")
+	from, to, isRange := strings.Cut(numbers, "-")
+	a, err := strconv.ParseUint(from, 10, 16)
 	if err != nil || (proto != "tcp" && proto != "") {
-		return 0
+		return 0, 0
 	}
-	return int(n)
+	if !isRange {
+		return int(a), int(a)
+	}
+	b, err := strconv.ParseUint(to, 10, 16)
+	if err != nil || b < a {
+		return 0, 0
+	}
+	return int(a), int(b)
 }
 
-// decodeEvent reads an event of a container or of a network.
+// podmanDied is what older Podmans call the end of a process.
+const podmanDied = "died"
+
+// decodeEvent reads an event of a container, or of what containers belong to.
 func decodeEvent(m *events.Message) Event {
 	e := Event{
 		Container: m.Actor.ID,
 		Action:    string(m.Action),
 		Signal:    m.Actor.Attributes["signal"],
+	}
+	if e.Action == podmanDied {
+		e.Action = actionDie
+	}
+	// Of a process the action names the command: "exec_start: sh -c date".
+	if action, command, ok := strings.Cut(e.Action, ": "); ok && action == actionExec {
+		e.Action, e.Command = action, command
 	}
 	if m.Type == events.NetworkEventType {
 		e.Container = m.Actor.Attributes["container"]

@@ -145,6 +145,28 @@ func TestDecodeAddresses(t *testing.T) {
 	}
 }
 
+func TestDecodeExposed(t *testing.T) {
+	t.Parallel()
+	f := func(want []int, declared ...nat.Port) {
+		t.Helper()
+		in := &container.InspectResponse{Config: &container.Config{ExposedPorts: nat.PortSet{}}}
+		for _, p := range declared {
+			in.Config.ExposedPorts[p] = struct{}{}
+		}
+		// The engine lists them here, too, whether they are published or not.
+		in.NetworkSettings = &container.NetworkSettings{}
+		in.NetworkSettings.Ports = nat.PortMap{declared[0]: nil}
+		if got := decodeExposed(in); !slices.Equal(got, want) {
+			t.Errorf("%v: got %v, want %v", declared, got, want)
+		}
+	}
+	f([]int{80}, "80/tcp")
+	f([]int{80, 443}, "443", "80/tcp", "53/udp")
+	f([]int{8000, 8001, 8002}, "8000-8002/tcp", "8001/tcp")
+	f([]int{65535}, "65535-65535/tcp")
+	f(nil, "8002-8000/tcp", "x/tcp", "1-x/tcp", "0/tcp", "0-65536/tcp", "5000-5010/udp")
+}
+
 func TestDecodeContainerSurvivesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Format(time.RFC3339Nano)
@@ -193,6 +215,12 @@ func TestDecodeEvent(t *testing.T) {
 	connect := events.Message{Type: "network", Action: "connect"}
 	connect.Actor = events.Actor{ID: "n", Attributes: map[string]string{"container": "a"}}
 	f(connect, Event{Container: "a", Action: "connect"})
+
+	// The command of a process may have colons of its own, and none at all.
+	exec := events.Message{Type: "container", Action: "exec_start: sh -c echo a: b", Actor: events.Actor{ID: "a"}}
+	f(exec, Event{Container: "a", Action: "exec_start", Command: "sh -c echo a: b"})
+	f(events.Message{Type: "container", Action: "exec_start: /app ", Actor: events.Actor{ID: "a"}}, Event{Container: "a", Action: "exec_start", Command: "/app "})
+	f(events.Message{Type: "container", Action: "health_status: healthy", Actor: events.Actor{ID: "a"}}, Event{Container: "a", Action: "health_status: healthy"})
 
 	f(events.Message{Type: "container", Action: "die", Actor: events.Actor{ID: "a"}}, Event{Container: "a", Action: "die"})
 }

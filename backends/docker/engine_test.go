@@ -27,6 +27,8 @@ func TestEngine(t *testing.T) {
 		"the health check passes":                    healthCheckPasses,
 		"several networks, and divvy in one of them": severalNetworks,
 		"the network of the host":                    hostNetwork,
+		"the network of another container":           networkOfAnother,
+		"with nothing but what divvy needs":          leastPrivilege,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -236,6 +238,19 @@ func hostNetwork(t *testing.T, b *bench) {
 	if !c.HostNetwork || len(c.Networks) != 0 {
 		t.Errorf("host network %v, networks %+v", c.HostNetwork, c.Networks)
 	}
+}
+
+func networkOfAnother(t *testing.T, b *bench) {
+	owner := b.run(t, ContainerSpec{Image: b.Repository() + ":v1", Name: "owner"})
+	c := b.run(t, ContainerSpec{Image: b.Repository() + ":v1", Name: "guest", NetworkOf: owner.ID, Env: map[string]string{"PORT": "8081"}})
+	if c.NetworkOf != owner.ID || len(c.Networks) != 1 || c.Networks[0].IP != owner.Networks[0].IP {
+		t.Errorf("it is in the network of %.12s, networks %+v; the other's are %+v", c.NetworkOf, c.Networks, owner.Networks)
+	}
+	addr, err := c.Addr(Want{Port: 8081}, onHost())
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitAnswer(t, addr)
 }
 
 func TestLabLeavesNothing(t *testing.T) {

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -30,7 +31,7 @@ type fakeEngine struct {
 	requests []*http.Request
 }
 
-func newFakeEngine(t *testing.T) *fakeEngine {
+func newFakeEngine(t testing.TB) *fakeEngine {
 	t.Helper()
 	e := &fakeEngine{
 		socket:  filepath.Join(t.TempDir(), "docker.sock"),
@@ -40,7 +41,20 @@ func newFakeEngine(t *testing.T) *fakeEngine {
 		answers: map[string][]byte{},
 		faults:  map[string]http.HandlerFunc{},
 	}
-	files, err := filepath.Glob("testdata/engine/*.json")
+	e.load(t, "engine")
+	e.start(t)
+	t.Cleanup(e.stop)
+	return e
+}
+
+// load has the engine answer what is recorded in a folder of testdata. Of what
+// ran before nothing is left.
+func (e *fakeEngine) load(t testing.TB, dir string) {
+	t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	maps.DeleteFunc(e.answers, func(path string, _ []byte) bool { return strings.HasPrefix(path, "/containers/") })
+	files, err := filepath.Glob(filepath.Join("testdata", dir, "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatal("no recorded answers", err)
 	}
@@ -61,12 +75,9 @@ func newFakeEngine(t *testing.T) *fakeEngine {
 			e.answers["/"+kind] = answer
 		}
 	}
-	e.start(t)
-	t.Cleanup(e.stop)
-	return e
 }
 
-func (e *fakeEngine) start(t *testing.T) {
+func (e *fakeEngine) start(t testing.TB) {
 	t.Helper()
 	listener, err := net.Listen("unix", e.socket)
 	if err != nil {
@@ -79,9 +90,9 @@ func (e *fakeEngine) start(t *testing.T) {
 // stop is the end of the engine: every connection breaks.
 func (e *fakeEngine) stop() { e.server.Close() }
 
-func (e *fakeEngine) client(t *testing.T) *Client {
+func (e *fakeEngine) client(t testing.TB) *Client {
 	t.Helper()
-	c, err := Connect("unix://" + e.socket)
+	c, err := Connect(Host{Endpoint: "unix://" + e.socket})
 	if err != nil {
 		t.Fatal(err)
 	}

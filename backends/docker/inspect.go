@@ -84,6 +84,7 @@ func (w *Watcher) publish(began time.Time, all []known) {
 			found = append(found, k.container)
 		}
 	}
+	shareNetworks(found)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	late := w.memory.learn(next, began)
@@ -92,4 +93,28 @@ func (w *Watcher) publish(began time.Time, all []known) {
 	for id, reason := range late {
 		w.Inventory.Stopping(w.Host, id, reason)
 	}
+}
+
+// failures says when to list again because of containers that could not be
+// inspected.
+type failures struct {
+	wait  backoff
+	again <-chan time.Time // nil if there are none; whoever receives from it sets it to nil
+}
+
+// note takes the outcome of a list.
+func (f *failures) note(failure error) {
+	switch {
+	case failure == nil:
+		f.wait.reset()
+		f.again = nil
+	case f.again == nil:
+		f.again = time.After(f.wait.step())
+	}
+}
+
+func (w *Watcher) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.memory.failure()
 }

@@ -81,7 +81,7 @@ func TestContainerThatCannotBeInspectedKeepsWhatWasKnown(t *testing.T) {
 		})
 		for range 3 {
 			s.emit("rename", "b", "")
-			time.Sleep(time.Second)
+			time.Sleep(500 * time.Millisecond)
 		}
 		s.told(t, "replace a b", "replace a b", "replace a b")
 		if got := s.w.Status(); !got.Up || got.Errors != 4 || !strings.Contains(got.Err, "layer is corrupt") {
@@ -90,9 +90,9 @@ func TestContainerThatCannotBeInspectedKeepsWhatWasKnown(t *testing.T) {
 		if n := strings.Count(s.log.String(), "cannot be inspected"); n != 2 {
 			t.Errorf("logged %d times, want once each:\n%s", n, s.log)
 		}
-		// The timer tries again.
+		// They are tried again soon.
 		s.change(func() { clear(s.inspectErr) })
-		time.Sleep(30 * time.Second)
+		time.Sleep(5 * time.Second)
 		s.told(t, "replace a b c")
 		if got := s.w.Status(); got.Err != "" {
 			t.Errorf("status is %+v", got)
@@ -113,5 +113,18 @@ func TestContainerWhoseInspectionHangsDelaysOthersOnce(t *testing.T) {
 		s.run("c")
 		s.emit("start", "c", "")
 		s.told(t, "replace a c") // b is not tried for each event
+	})
+}
+
+func TestWhatCannotBeInspectedIsTriedMoreAndMoreSeldom(t *testing.T) {
+	play(t, func(t *testing.T, s *scene) {
+		s.change(func() { s.inspectErr["a"] = errors.New("container a: layer is corrupt") })
+		s.begin(t, "a")
+		s.takeInspected()
+		time.Sleep(10 * time.Minute)
+		// Once by the timer and once or twice besides in half a minute.
+		if n := len(strings.Fields(s.takeInspected())); n < 40 || n > 64 {
+			t.Errorf("inspected %d times in ten minutes", n)
+		}
 	})
 }

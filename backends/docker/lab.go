@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/nat"
@@ -43,20 +44,20 @@ type Lab struct {
 	closed bool
 }
 
-// NewLab returns a lab on the engine at host, see Connect, whose name begins
+// NewLab returns a lab on the engine at host, the environment's if that is "", whose name begins
 // with name and is like no other. The error says so if no engine answers.
 func NewLab(ctx context.Context, host, name string) (*Lab, error) {
 	unique := fmt.Sprintf("%s-%08x", name, rand.Uint32())
 	if _, err := Repository(unique); err != nil || strings.ContainsAny(unique, "/:@") {
 		return nil, fmt.Errorf("lab %q: the name may consist of lower-case letters, digits and single hyphens", name)
 	}
-	c, err := Connect(host)
+	c, err := Connect(Host{Endpoint: host})
 	if err != nil {
 		return nil, err
 	}
 	api, err := c.negotiate(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("docker host %s: no engine answers: %w", c.Endpoint(), err)
+		return nil, fmt.Errorf("docker host %s: no engine answers: %w", c.Host(), err)
 	}
 	return &Lab{api: api, name: unique}, nil
 }
@@ -112,9 +113,12 @@ type ContainerSpec struct {
 	Labels      map[string]string
 	Networks    []string // full names; the engine's default network if empty
 	HostNetwork bool
-	Publish     []int // TCP ports to publish on free ports of 127.0.0.1
+	NetworkOf   string // the ID of a container whose network it shares
+	Publish     []int  // TCP ports to publish on free ports of 127.0.0.1
 	StopSignal  string
 	StopTimeout time.Duration // zero stands for the engine's default
+	Volumes     []string      // where new ones are mounted, which go with the container
+	ReadOnly    bool          // it can write nothing but into them
 }
 
 // Container makes and starts a container, and returns its ID.
@@ -152,10 +156,15 @@ func (l *Lab) configs(spec *ContainerSpec) (*container.Config, *container.HostCo
 		seconds := int(spec.StopTimeout.Round(time.Second).Seconds())
 		config.StopTimeout = &seconds
 	}
-	host := &container.HostConfig{PortBindings: nat.PortMap{}}
+	host := &container.HostConfig{PortBindings: nat.PortMap{}, ReadonlyRootfs: spec.ReadOnly}
+	for _, at := range spec.Volumes {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Target: at})
+	}
 	switch {
 	case spec.HostNetwork:
 		host.NetworkMode = network.NetworkHost
+	case spec.NetworkOf != "":
+		host.NetworkMode = container.NetworkMode("container:" + spec.NetworkOf)
 	case len(spec.Networks) > 0:
 		host.NetworkMode = container.NetworkMode(spec.Networks[0])
 	}
@@ -177,6 +186,23 @@ func (l *Lab) Start(ctx context.Context, id string) error {
 func (l *Lab) Stop(ctx context.Context, id string, timeout time.Duration) error {
 	seconds := int(timeout.Round(time.Second).Seconds())
 	return l.did("stopping", id, l.api.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}))
+}
+
+// Restart stops a container, as Stop does, and starts it again.
+func (l *Lab) Restart(ctx context.Context, id string, timeout time.Duration) error {
+	seconds := int(timeout.Round(time.Second).Seconds())
+	return l.did("restarting", id, l.api.ContainerRestart(ctx, id, container.StopOptions{Timeout: &seconds}))
+}
+
+// Disconnect takes a container off a network, Connect puts it back. The network is
+// given by its full name.
+func (l *Lab) Disconnect(ctx context.Context, network, id string) error {
+	return l.did("disconnecting", id, l.api.NetworkDisconnect(ctx, network, id, true))
+}
+
+// Connect is the opposite of Disconnect.
+func (l *Lab) Connect(ctx context.Context, network, id string) error {
+	return l.did("connecting", id, l.api.NetworkConnect(ctx, network, id, nil))
 }
 
 // Kill sends a container a signal, such as "HUP" or "KILL".

@@ -72,6 +72,13 @@ func (l *ledger) container(name string) (Container, bool) {
 	return l.found[i], true
 }
 
+// size returns how many containers there are, as last told.
+func (l *ledger) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.found)
+}
+
 // heard reports whether there is an entry that begins with prefix.
 func (l *ledger) heard(prefix string) bool {
 	l.mu.Lock()
@@ -80,9 +87,9 @@ func (l *ledger) heard(prefix string) bool {
 }
 
 // await waits until ok, which is asked again after each entry.
-func (l *ledger) await(t *testing.T, what string, ok func() bool) {
+func (l *ledger) await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(time.Minute) // a thousand containers take long on a busy machine
 	for {
 		l.mu.Lock()
 		changed := l.changed
@@ -93,7 +100,8 @@ func (l *ledger) await(t *testing.T, what string, ok func() bool) {
 		select {
 		case <-changed:
 		case <-timeout:
-			t.Fatalf("waiting for %s in vain; told so far: %q", what, l.take())
+			told := fmt.Sprintf("%q", l.take())
+			t.Fatalf("waiting for %s in vain; told last: …%s", what, told[max(0, len(told)-2000):])
 		}
 	}
 }

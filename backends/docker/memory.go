@@ -19,8 +19,12 @@ type memory struct {
 	// stopping are those that were told to stop in the life that they have.
 	stopping map[string]stop
 
-	// last is the time of the latest event.
-	last time.Time
+	// touches are what was done to them by hand.
+	touches touches
+
+	// last is the time of the latest event, latest is the one heard last.
+	last   time.Time
+	latest Event
 }
 
 // known is what is known of one container.
@@ -38,16 +42,28 @@ type stop struct {
 	reason string
 }
 
-// happened takes note of an event, and returns why its container stops, or ""
-// if it does not.
-func (m *memory) happened(e Event) string {
-	if e.At.After(m.last) {
+// happened takes note of an event. It returns why its container stops, or "" if
+// it does not, and whether there is anything new to publish.
+func (m *memory) happened(e Event) (stopping string, news bool) {
+	if m.latest = e; e.At.After(m.last) {
 		m.last = e.At
 	}
 	if e.Container == "" {
-		return ""
+		return "", true
+	}
+	if touchKinds[e.Action] != "" {
+		news = m.touches.happened(e, m.known[e.Container])
+		if e.Action != actionUpdate { // what inspection says is as it was
+			return "", news
+		}
 	}
 	m.doubt(e.Container)
+	return m.stopped(e), true
+}
+
+// stopped takes note of an event that stops its container, and returns why it
+// does, or "".
+func (m *memory) stopped(e Event) string {
 
 	c := &Container{StopSignal: defaultStopSignal}
 	if k := m.known[e.Container]; k.inspected {
@@ -142,6 +158,7 @@ func (m *memory) takeDoubtful() map[string]bool {
 func (m *memory) learn(next map[string]known, began time.Time) map[string]string {
 	before := m.known
 	m.known = next
+	m.touches.learn(next, began)
 	late := map[string]string{}
 	maps.DeleteFunc(m.stopping, func(id string, s stop) bool {
 		k, listed := next[id]
@@ -160,7 +177,14 @@ func (m *memory) learn(next map[string]known, began time.Time) map[string]string
 	return late
 }
 
-// sameSummaries reports whether two lists said the same.
+// sameSummaries reports whether two lists said the same of what events tell of.
+// No event tells of what a manager says of its tasks.
 func sameSummaries(a, b map[string]known) bool {
-	return maps.EqualFunc(a, b, func(a, b known) bool { return a.summary == b.summary })
+	return maps.EqualFunc(withoutTasks(a), withoutTasks(b), func(a, b known) bool { return a.summary == b.summary })
+}
+
+func withoutTasks(all map[string]known) map[string]known {
+	rest := maps.Clone(all)
+	maps.DeleteFunc(rest, func(_ string, k known) bool { return k.summary.Revision != "" })
+	return rest
 }

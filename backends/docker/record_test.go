@@ -22,7 +22,7 @@ func TestRecord(t *testing.T) {
 	if os.Getenv("DIVVY_RECORD") == "" {
 		t.Skip("set DIVVY_RECORD=1 to record testdata/engine anew")
 	}
-	r := &recorder{bench: newBench(t)}
+	r := &recorder{bench: newBench(t), dir: filepath.Join("testdata", "engine")}
 	began := time.Now()
 	r.scene(t)
 
@@ -45,7 +45,10 @@ func TestRecord(t *testing.T) {
 	r.saveEvents(t, began)
 }
 
-type recorder struct{ *bench }
+type recorder struct {
+	*bench
+	dir string // where to write
+}
 
 // scene starts one container for each of the ways to start one.
 func (r *recorder) scene(t *testing.T) {
@@ -124,7 +127,7 @@ func (r *recorder) save(t *testing.T, name string, answer []byte) {
 		t.Fatal(err)
 	}
 	text.WriteByte('\n')
-	if err := os.WriteFile(filepath.Join("testdata", "engine", name+".json"), text.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(r.dir, name+".json"), text.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

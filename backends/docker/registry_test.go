@@ -5,57 +5,96 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
+	"path"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/docker/docker/api/types/image"
 )
 
-// pull serves an image that runs program from a registry of its own, has the
-// engine of l pull it by digest, and returns the reference. An image that was
-// built has no digest to be started by.
-func pull(t *testing.T, l *Lab, program []byte) string {
+// registry is a registry of the test's own. An image that was built has no
+// digest to be started by, nor has one that nobody serves.
+type registry struct {
+	host string // and its port
+
+	mu    sync.Mutex
+	blobs map[string][]byte // by digest, and manifests by tag, too
+}
+
+// newRegistry serves on l until the test ends.
+func newRegistry(t *testing.T, l net.Listener) *registry {
+	t.Helper()
+	r := &registry{host: l.Addr().String(), blobs: map[string][]byte{}}
+	server := &http.Server{Handler: r}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	return r
+}
+
+const manifestType = "application/vnd.docker.distribution.manifest.v2+json"
+
+func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.mu.Lock()
+	blob, ok := r.blobs[path.Base(req.URL.Path)]
+	r.mu.Unlock()
+	if req.URL.Path != "/v2/" && !ok {
+		http.NotFound(w, req)
+		return
+	}
+	if strings.Contains(req.URL.Path, "/manifests/") {
+		w.Header().Set("Content-Type", manifestType)
+		w.Header().Set("Docker-Content-Digest", digestOf(blob))
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(blob)))
+	_, _ = w.Write(blob)
+}
+
+// push makes an image that runs program with config, names it tag in every
+// repository, and returns its digest.
+func (r *registry) push(t *testing.T, tag string, program []byte, config map[string]any) string {
 	t.Helper()
 	layer, diff := compress(t, program)
-	config := encode(t, map[string]any{
+	image := encode(t, map[string]any{
 		"architecture": runtime.GOARCH,
 		"os":           "linux",
-		"config": map[string]any{
-			"Entrypoint":   []string{"/app"},
-			"ExposedPorts": map[string]any{"8080/tcp": struct{}{}},
-			"Labels":       map[string]string{LabelLab: l.name},
-		},
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{diff}},
+		"config":       config,
+		"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{diff}},
 	})
-	const kind = "application/vnd.docker.distribution.manifest.v2+json"
 	manifest := encode(t, map[string]any{
 		"schemaVersion": 2,
-		"mediaType":     kind,
-		"config":        descriptor("application/vnd.docker.container.image.v1+json", config),
+		"mediaType":     manifestType,
+		"config":        descriptor("application/vnd.docker.container.image.v1+json", image),
 		"layers":        []any{descriptor("application/vnd.docker.image.rootfs.diff.tar.gzip", layer)},
 	})
-	blobs := map[string][]byte{}
-	for _, b := range [][]byte{layer, config, manifest} {
-		blobs[digestOf(b)] = b
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range [][]byte{layer, image, manifest} {
+		r.blobs[digestOf(b)] = b
 	}
-	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		digest := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
-		blob, ok := blobs[digest]
-		if r.URL.Path != "/v2/" && !ok {
-			http.NotFound(w, r)
-			return
-		}
-		if strings.Contains(r.URL.Path, "/manifests/") {
-			w.Header().Set("Content-Type", kind)
-		}
-		_, _ = w.Write(blob)
-	}))
-	defer registry.Close()
+	r.blobs[tag] = manifest
+	return digestOf(manifest)
+}
 
-	ref := strings.TrimPrefix(registry.URL, "http://") + "/" + l.name + "@" + digestOf(manifest)
+// pull has the engine of l pull an image that runs program by digest, and
+// returns the reference.
+func pull(t *testing.T, l *Lab, program []byte) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", loopback+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRegistry(t, listener)
+	digest := r.push(t, "v1", program, map[string]any{
+		"Entrypoint":   []string{"/app"},
+		"ExposedPorts": map[string]any{"8080/tcp": struct{}{}},
+		"Labels":       map[string]string{LabelLab: l.name},
+	})
+	ref := r.host + "/" + l.name + "@" + digest
 	progress, err := l.api.ImagePull(t.Context(), ref, image.PullOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,10 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"regexp"
 	"runtime"
@@ -14,6 +14,55 @@ import (
 
 // loopback is how the engine's host is reached from itself.
 const loopback = "127.0.0.1"
+
+// Vantage is where divvy stands, which decides what it can reach:
+//
+//	                                     Networks  Direct  Remote  Host
+//	in a container of the engine         its own   no      no      a gateway, "172.18.0.1"
+//	on the engine's host                 none      yes     no      "127.0.0.1"
+//	the same, with Docker Desktop        none      no      no      "127.0.0.1"
+//	on another machine                   none      no      yes     its name, "docker1.example.com"
+//	in a container of another machine    its own   no      yes     its name
+//
+// A container with the network of its host stands on the host.
+type Vantage struct {
+	// Container is the ID of the container that divvy runs in, "" if it runs
+	// in none of this engine.
+	Container string
+
+	// Networks are those of the container that divvy runs in, be it of this
+	// engine or of another: an overlay network spans machines.
+	Networks []Network
+
+	// Direct means that the addresses of all containers can be reached without
+	// sharing a network with them.
+	Direct bool
+
+	// Remote means that the engine is on another machine: an address in one of
+	// its bridge networks means nothing here, or somebody else.
+	Remote bool
+
+	// Wide are the networks of a remote engine, by ID, whose addresses mean the
+	// same on every machine (overlay, macvlan, ipvlan). Whether there is a way
+	// to them from here, the engine cannot know.
+	Wide map[string]bool
+
+	// Host is the address or name under which the engine's host is reached, ""
+	// if it cannot be.
+	Host string
+}
+
+// believes reports whether there may be a way from v into a network that the
+// configuration names: routes may exist that the engine knows nothing of, but
+// none into a bridge of another machine.
+func (v *Vantage) believes(n Network) bool {
+	return !v.Remote || v.Wide[n.ID] || v.in(n)
+}
+
+// in reports whether the container that divvy runs in is in a network.
+func (v *Vantage) in(n Network) bool {
+	return slices.ContainsFunc(v.Networks, func(own Network) bool { return own.ID == n.ID })
+}
 
 // Vantage finds out where this process stands, seen from the engine.
 func (c *Client) Vantage(ctx context.Context) (Vantage, error) {
@@ -27,15 +76,18 @@ func (c *Client) vantage(ctx context.Context, s surroundings) (Vantage, error) {
 			continue // a container of another engine, or none at all
 		}
 		if err != nil {
-			return Vantage{}, fmt.Errorf("docker host %s: looking for the container that divvy runs in: %w", c.endpoint, err)
+			return Vantage{}, fmt.Errorf("docker host %s: looking for the container that divvy runs in: %w", c.host, err)
 		}
-		return inside(&self), nil
+		v := inside(&self)
+		v.Host = cmp.Or(c.host.Address, v.Host)
+		return v, nil
 	}
-	if host := c.host(); host != "" {
-		return Vantage{Host: host}, nil
+	if host := c.host.machine(); host != "" {
+		wide, err := c.wide(ctx)
+		return Vantage{Remote: true, Wide: wide, Host: host}, err
 	}
 	direct, err := c.direct(ctx, s)
-	return Vantage{Direct: direct, Host: loopback}, err
+	return Vantage{Direct: direct, Host: cmp.Or(c.host.Address, loopback)}, err
 }
 
 // inside returns the vantage of a process in the container self.
@@ -56,21 +108,22 @@ func inside(self *Container) Vantage {
 
 // direct reports whether a process on the engine's host reaches the addresses
 // of containers. It does not where these are in a virtual machine (Docker
-// Desktop) or in a network namespace of the engine's own (rootless mode).
+// Desktop) or in a network namespace of the engine's own (rootless mode, of
+// which Podman tells only by where its socket is).
 func (c *Client) direct(ctx context.Context, s surroundings) (bool, error) {
 	if s.goos != "linux" {
 		return false, nil
 	}
 	api, err := c.negotiated(ctx)
 	if err != nil {
-		return false, fmt.Errorf("docker host %s: %w", c.endpoint, err)
+		return false, fmt.Errorf("docker host %s: %w", c.host, err)
 	}
 	version, err := api.ServerVersion(ctx)
 	if err != nil {
-		return false, fmt.Errorf("docker host %s: asking for the engine's version: %w", c.endpoint, err)
+		return false, fmt.Errorf("docker host %s: asking for the engine's version: %w", c.host, err)
 	}
 	for _, part := range version.Components {
-		if part.Name == "rootlesskit" {
+		if part.Name == "rootlesskit" || part.Name == "Podman Engine" && strings.Contains(c.host.Endpoint, "/run/user/") {
 			return false, nil
 		}
 	}
@@ -124,10 +177,4 @@ func (s surroundings) containers() []string {
 		add(s.hostname)
 	}
 	return ids
-}
-
-// isLoopback reports whether host is an address of this machine to itself.
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }

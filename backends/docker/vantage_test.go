@@ -2,6 +2,7 @@ package docker
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func TestVantage(t *testing.T) {
 	f := func(c *Client, s surroundings, want Vantage) {
 		t.Helper()
 		v, err := c.vantage(t.Context(), s)
-		if err != nil || v.Container != want.Container || v.Direct != want.Direct || v.Host != want.Host || !slices.Equal(v.Networks, want.Networks) {
+		if err != nil || v.Container != want.Container || v.Direct != want.Direct || v.Host != want.Host || v.Remote != want.Remote || !maps.Equal(v.Wide, want.Wide) || !slices.Equal(v.Networks, want.Networks) {
 			t.Errorf("got %+v, %v\nwant %+v", v, err, want)
 		}
 	}
@@ -48,17 +49,33 @@ func TestVantage(t *testing.T) {
 	f(local, surroundings{goos: "darwin"}, Vantage{Host: "127.0.0.1"})
 	f(local, surroundings{goos: "linux", hostname: "0123456789ab"}, Vantage{Direct: true, Host: "127.0.0.1"})
 
-	// Another machine, without a container to look for.
-	remote, err := Connect("tcp://docker1.example.com:2375")
+	// The same with an address of this machine to reach ports at.
+	own, err := Connect(Host{Endpoint: "unix://" + e.socket, Address: "127.0.0.2"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f(remote, linux, Vantage{Host: "docker1.example.com"})
+	defer own.Close()
+	f(own, linux, Vantage{Direct: true, Host: "127.0.0.2"})
+
+	// Another machine, without a container to look for.
+	remote, err := Connect(Host{Endpoint: "unix://" + e.socket, Address: "docker1.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remote.Close()
+	f(remote, linux, Vantage{Remote: true, Host: "docker1.example.com"}) // where nobody may ask for networks
+	e.breaks("/networks", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `[{"Id":"1","Driver":"bridge","Scope":"local"},{"Id":"2","Driver":"overlay","Scope":"swarm"},
+			{"Id":"3","Driver":"macvlan","Scope":"local"},{"Id":"4","Driver":"host","Scope":"local"},{"Id":"5","Driver":"ipvlan","Scope":"local"}]`)
+	})
+	f(remote, linux, Vantage{Remote: true, Host: "docker1.example.com", Wide: map[string]bool{"2": true, "3": true, "5": true}})
 
 	// In a container of the engine.
 	in := func(c Container) surroundings { return surroundings{goos: "linux", cgroup: "0::/docker/" + c.ID} }
 	c := all["networks"]
 	f(local, in(c), Vantage{Container: c.ID, Networks: c.Networks, Host: c.Networks[0].Gateway.String()})
+	remote.host.Address = "192.0.2.9"
+	f(remote, in(c), Vantage{Container: c.ID, Networks: c.Networks, Host: "192.0.2.9"})
 	c = all["host"]
 	f(local, in(c), Vantage{Container: c.ID, Direct: true, Host: "127.0.0.1"})
 
@@ -70,24 +87,14 @@ func TestVantage(t *testing.T) {
 		e.breaks("/version", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, version) })
 		f(local, linux, Vantage{Host: "127.0.0.1"})
 	}
-}
 
-func TestClientKnowsOnWhichMachineTheEngineRuns(t *testing.T) {
-	t.Parallel()
-	f := func(endpoint, want string) {
-		t.Helper()
-		if got := (&Client{endpoint: endpoint}).host(); got != want {
-			t.Errorf("%s is on %q, want %q", endpoint, got, want)
-		}
-	}
-	f("unix:///var/run/docker.sock", "")
-	f("npipe:////./pipe/docker_engine", "")
-	f("tcp://localhost:2375", "")
-	f("tcp://127.0.0.1:2375", "")
-	f("tcp://[::1]:2375", "")
-	f("tcp://10.0.0.1:2375", "10.0.0.1")
-	f("tcp://[fd00::1]:2375", "fd00::1")
-	f("https://docker1.example.com/engine", "docker1.example.com")
+	// Podman does not say whether it is rootless; its socket does.
+	e.breaks("/version", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"Platform":{"Name":"linux/amd64/debian-12"},"Components":[{"Name":"Podman Engine"},{"Name":"Conmon"}]}`)
+	})
+	f(local, linux, Vantage{Direct: true, Host: "127.0.0.1"})
+	local.host.Endpoint = "unix:///run/user/1000/podman/podman.sock" // it is connected already
+	f(local, linux, Vantage{Host: "127.0.0.1"})
 }
 
 func TestVantageIsUnknownWithoutTheEngine(t *testing.T) {

@@ -26,6 +26,14 @@ const (
 	// of a deployment into a few lists, and nobody notices it.
 	spacing = 50 * time.Millisecond
 
+	// maxSpacing bounds the rest that an engine gets after a list, which is as
+	// long as the list took.
+	maxSpacing = time.Second
+
+	// failedFirst is when those are inspected again that could not be: soon, but
+	// one that hangs holds up the others. It takes longer each time, up to Resync.
+	failedFirst = 5 * time.Second
+
 	// overlap is how much of the past is asked for while no event has told the
 	// engine's time yet. An engine answers shortly before it subscribes us.
 	overlap = 2 * time.Second
@@ -45,7 +53,7 @@ type Watcher struct {
 	Inventory Inventory
 
 	// Resync is how often a list is taken though nothing happened; zero stands
-	// for 30 seconds.
+	// for 30 seconds. An event stream that is silent for half of it is replaced.
 	Resync time.Duration
 
 	// Log receives changes of state; nil discards them.
@@ -80,88 +88,69 @@ func (w *Watcher) Run(ctx context.Context) error {
 // loses nothing: what happened before the list is in the list, and what happens
 // after it is in the stream.
 func (w *Watcher) session(ctx context.Context) {
-	ctx, stop := context.WithCancel(ctx)
-	s := w.open(ctx)
-	defer func() {
-		stop()
-		<-s.ended
-	}()
-	select {
-	case <-s.opened:
-	case <-s.ended: // one list is worth taking all the same
-	case <-time.After(openWait):
-	}
+	wake := make(chan struct{}, 1)
+	s := w.open(ctx, time.Now(), wake)
+	defer func() { s.close() }()
+	s.settle(ctx)
 	// Events may have been lost since the last session.
 	w.mu.Lock()
 	w.memory.doubtAll()
 	w.mu.Unlock()
 
-	resync := time.NewTicker(cmp.Or(w.Resync, defaultResync))
-	defer resync.Stop()
-	for err := w.list(ctx); err == nil; {
-		pause(ctx, spacing)
+	beat := time.NewTicker(w.resyncTime() / 2)
+	defer beat.Stop()
+	beats := 0
+	failures := failures{wait: backoff{first: failedFirst, max: w.resyncTime()}}
+	for began, err := time.Now(), w.list(ctx); err == nil; {
+		failures.note(w.failure())
+		// An engine that needs long for a list gets time for others.
+		pause(ctx, min(max(spacing, time.Since(began)), maxSpacing))
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.ended:
-			w.streamEnded(s)
+			if ctx.Err() == nil { // else it is we who ended it
+				w.streamEnded(s)
+			}
 			return
-		case <-s.wake:
+		case <-wake:
+			began = time.Now()
 			err = w.list(ctx)
-		case <-resync.C:
+		case <-failures.again:
+			failures.again = nil
+			began = time.Now()
 			err = w.resync(ctx)
+		case <-beat.C:
+			if beats++; s.silent() {
+				s = w.renew(ctx, s)
+			}
+			began = time.Now()
+			if beats%2 == 0 {
+				err = w.resync(ctx)
+			}
 		}
 	}
 }
 
-// stream is one subscription to the events of the engine.
-type stream struct {
-	began  time.Time
-	opened chan struct{} // closed once it is open
-	wake   chan struct{} // receives a value after events; values are merged
-	ended  chan struct{} // closed when it has ended
-	err    error         // why, set before ended is closed
-}
+func (w *Watcher) resyncTime() time.Duration { return cmp.Or(w.Resync, defaultResync) }
 
-func (w *Watcher) open(ctx context.Context) *stream {
-	s := &stream{
-		began:  time.Now(),
-		opened: make(chan struct{}),
-		wake:   make(chan struct{}, 1),
-		ended:  make(chan struct{}),
-	}
-	w.mu.Lock()
-	since := w.memory.last
-	w.mu.Unlock()
-	if since.IsZero() {
-		since = s.began.Add(-overlap)
-	}
-	go func() {
-		defer close(s.ended)
-		s.err = w.Daemon.Watch(ctx, Subscription{
-			Since:  since,
-			Opened: sync.OnceFunc(func() { close(s.opened) }),
-			Handle: func(e Event) {
-				w.happened(e)
-				select {
-				case s.wake <- struct{}{}:
-				default: // a list is due already
-				}
-			},
-		})
-	}()
-	return s
-}
-
-// happened takes note of an event. That a container stops goes to the Inventory
-// from here, before any list: it is the one thing of which each millisecond
-// counts.
-func (w *Watcher) happened(e Event) {
+// happened takes note of an event, and reports whether there is a reason to list.
+// That a container stops goes to the Inventory from here, before any list: it is
+// the one thing of which each millisecond counts.
+func (w *Watcher) happened(e Event) (news bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if reason := w.memory.happened(e); reason != "" {
+	if w.memory.latest == e && !e.At.IsZero() {
+		return false // an engine that is asked for those since the last sends it again
+	}
+	if e.Action == actionOOM {
+		w.log().Warn("docker container ran out of memory", "host", w.Host, "backend", e.Container)
+	}
+	reason, news := w.memory.happened(e)
+	if reason != "" {
 		w.Inventory.Stopping(w.Host, e.Container, reason)
 	}
+	return news
 }
 
 // resync lists because time has passed. If that brings news though no event

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"divvy/cmd/internal/config"
+	"divvy/router"
 
 	"github.com/spf13/cobra"
 )
@@ -40,8 +41,8 @@ services and splits that it describes. Nothing is started and nobody is asked.`,
 // describe prints what a configuration means.
 func describe(w io.Writer, name string, c *config.Config) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s is valid.\n\nlisten\t%s\nadmin\t%s\ndocker\t%s\n", name,
-		c.Server.HTTP, cmp.Or(c.Admin.Listen, "off"), dockerText(c.Docker))
+	fmt.Fprintf(t, "%s is valid.\n\nlisten\t%s\nadmin\t%s\nstate\t%s\ndocker\t%s\n", name,
+		strings.Join(c.Server.Listens(), ", "), adminText(c.Admin), c.State.Folder(), dockerText(c.Docker))
 	for i := range c.Services {
 		s := &c.Services[i]
 		fmt.Fprintf(t, "\nservice %s\n", s.Name)
@@ -50,6 +51,24 @@ func describe(w io.Writer, name string, c *config.Config) error {
 			fmt.Fprintf(t, "  image\t%s\n", s.Image)
 		}
 		fmt.Fprintf(t, "  assigned by\t%s\n", cmp.Or(strings.Join(s.Sticky.By, ", "), "request"))
+		if s.Health.Enabled() {
+			fmt.Fprintf(t, "  checked by\t%s every %v\n", &s.Health, s.Health.Interval)
+		}
+		if s.Protocol != "" {
+			fmt.Fprintf(t, "  spoken to in\t%s\n", s.Protocol)
+		}
+		if keep := keepText(s.Sticky); keep != "" {
+			fmt.Fprintf(t, "  kept\t%s\n", keep)
+		}
+		if may := slices.Concat(s.Override.Networks, s.Override.Tokens); len(may) > 0 {
+			fmt.Fprintf(t, "  override by\t%s\n", strings.Join(may, ", "))
+		}
+		for _, r := range s.Rules {
+			fmt.Fprintf(t, "  rule %s\tto %s if %s\n", r.Name, r.To, strings.Join(r.If, " and "))
+		}
+		if s.Immutable == config.Require || s.Immutable == config.Off {
+			fmt.Fprintf(t, "  immutable\t%s\n", s.Immutable)
+		}
 		fmt.Fprintf(t, "  split\t%s\n", splitText(s.Weights))
 		for _, b := range s.Backends {
 			fmt.Fprintf(t, "  backend\t%s at %s\n", b.Version, b.Address)
@@ -61,6 +80,33 @@ func describe(w io.Writer, name string, c *config.Config) error {
 	return t.Flush()
 }
 
+// adminText says where the admin listener is, and who may use the API.
+func adminText(a config.Admin) string {
+	switch {
+	case a.Listen == "":
+		return "off"
+	case a.Token != "" || a.ReadToken != "" || a.ClientCA != "":
+		return a.Listen + ", for those who have a token or a certificate"
+	default:
+		return a.Listen + ", for this machine"
+	}
+}
+
+// keepText says how users stay with their version, "" if the hash alone does.
+func keepText(s router.Sticky) string {
+	var parts []string
+	if keep := cmp.Or(s.Keep, "0s"); keep != "0s" {
+		parts = append(parts, keep)
+	}
+	if s.OnZero == "keep" {
+		parts = append(parts, "at weight zero too")
+	}
+	if len(s.RebalanceOn) > 0 {
+		parts = append(parts, "until a request to "+strings.Join(s.RebalanceOn, " or "))
+	}
+	return strings.Join(parts, ", ")
+}
+
 func dockerText(d config.Docker) string {
 	switch {
 	case !d.Enabled:
@@ -68,7 +114,11 @@ func dockerText(d config.Docker) string {
 	case len(d.Hosts) == 0:
 		return "DOCKER_HOST, or the usual socket"
 	default:
-		return strings.Join(d.Hosts, ", ")
+		var all []string
+		for _, h := range d.Hosts {
+			all = append(all, h.Name+" at "+h.Endpoint)
+		}
+		return strings.Join(all, ", ")
 	}
 }
 

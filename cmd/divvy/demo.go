@@ -90,7 +90,7 @@ const (
 )
 
 func (d *demonstration) run(ctx context.Context, inProcess bool) (err error) {
-	service := config.Service{}
+	service := config.DefaultService()
 	service.Name = "demo"
 	service.Weights = map[string]int{"v1": 80, "v2": 15, "v3": 5}
 	service.Sticky.By = []string{"cookie"}
@@ -187,8 +187,12 @@ func (d *demonstration) remove(lab *docker.Lab) error {
 }
 
 // show runs divvy on the service, with traffic, and shows what happens.
-func (d *demonstration) show(ctx context.Context, service config.Service, containers bool) error {
+func (d *demonstration) show(ctx context.Context, service config.Service, containers bool) (err error) {
 	c := config.Default()
+	if c.State.Directory, err = os.MkdirTemp("", "divvy-demo-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(c.State.Directory)) }()
 	c.Server.HTTP, c.Admin.Listen = free("127.0.0.1:8080"), free("127.0.0.1:9900")
 	c.Server.ServedBy = true
 	c.Docker.Enabled = containers
@@ -200,6 +204,9 @@ func (d *demonstration) show(ctx context.Context, service config.Service, contai
 	p := newProgram(newLogger(d.log, c.Log.Format, level), level, c)
 	board := &demo.Board{}
 	p.proxy.Sink = metrics.Sinks{p.proxy.Sink, board}
+	if err := p.open(ctx); err != nil {
+		return err
+	}
 	if err := p.apply(c, ""); err != nil {
 		return err
 	}
@@ -227,7 +234,7 @@ func (d *demonstration) show(ctx context.Context, service config.Service, contai
 			}
 		})
 	}
-	err := p.run(ctx, load, watch)
+	err = p.run(ctx, load, watch)
 	stop()
 	apps.Wait()
 	return err

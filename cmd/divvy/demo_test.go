@@ -74,7 +74,7 @@ func leftovers(t *testing.T, lab *docker.Lab, printed string) []string {
 	if name == "" {
 		return nil // it was interrupted before it made anything
 	}
-	client, err := docker.Connect("")
+	client, err := docker.Connect(docker.Host{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -43,6 +44,20 @@ func (r *record) Observe(o *metrics.Observation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, *o)
+}
+
+// count returns how many there are.
+func (r *record) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all)
+}
+
+// forget drops them.
+func (r *record) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = nil
 }
 
 func (r *record) observations() []metrics.Observation {
@@ -137,10 +152,19 @@ func (w *town) open(t *testing.T, c *config.Config) {
 // start runs a divvy until the test ends.
 func start(t *testing.T, c *config.Config, sink metrics.Sink) *program {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(testWriter{t}, nil))
+	return startLogging(t, c, sink, testWriter{t})
+}
+
+// startLogging is start with another place for the log.
+func startLogging(t *testing.T, c *config.Config, sink metrics.Sink, to io.Writer) *program {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(to, nil))
+	if c.State.Directory == "" {
+		c.State.Directory = t.TempDir()
+	}
 	p := newProgram(log, new(slog.LevelVar), c)
 	p.proxy.Sink = metrics.Sinks{p.proxy.Sink, sink}
-	if err := p.apply(c, ""); err != nil {
+	if err := errors.Join(p.open(t.Context()), p.apply(c, "")); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -169,7 +193,7 @@ func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(30 * time.Second)
+	late := time.After(time.Minute)
 	for !ok() {
 		select {
 		case <-tick.C:
@@ -179,15 +203,22 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// service returns the present versions of one service. The engine may run those
+// of other tests, which divvy sees as well.
+func (w *town) service(name string) []admin.Version {
+	for _, s := range w.program.status().Services {
+		if s.Name == name {
+			return s.Versions
+		}
+	}
+	return nil
+}
+
 // versions returns the present versions of the service shop by tag.
 func (w *town) versions() map[string]admin.Version {
 	all := map[string]admin.Version{}
-	for _, s := range w.program.status().Services {
-		for _, v := range s.Versions {
-			if s.Name == "shop" {
-				all[v.Tags[0]] = v
-			}
-		}
+	for _, v := range w.service("shop") {
+		all[v.Tags[0]] = v
 	}
 	return all
 }
@@ -247,8 +278,12 @@ func newClient(t *testing.T) *http.Client {
 // many were sent and what went wrong.
 func (w *town) load(t *testing.T) (stop func() (sent int, failed []string)) {
 	t.Helper()
+	return w.loadBy(t, newClient(t))
+}
+
+func (w *town) loadBy(t *testing.T, client *http.Client) (stop func() (sent int, failed []string)) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	client := newClient(t)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	sent, failed := 0, []string{}
@@ -301,14 +336,14 @@ type relay struct {
 // newRelay returns a relay to the engine that the environment names.
 func newRelay(t *testing.T) *relay {
 	t.Helper()
-	client, err := docker.Connect("")
+	client, err := docker.Connect(docker.Host{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	target, ok := strings.CutPrefix(client.Endpoint(), "unix://")
+	target, ok := strings.CutPrefix(client.Host().Endpoint, "unix://")
 	if !ok {
-		t.Skipf("this test needs an engine on a unix socket, not %s", client.Endpoint())
+		t.Skipf("this test needs an engine on a unix socket, not %s", client.Host().Endpoint)
 	}
 	dir, err := os.MkdirTemp("", "divvy") // t.TempDir may be too long for a socket
 	if err != nil {

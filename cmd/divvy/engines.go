@@ -19,42 +19,52 @@ type engines struct {
 	log      *slog.Logger
 	changed  func() // called when hosts returns something new
 	stopping func(container, reason string)
-	wake     chan struct{} // receives a value when an engine has been listed
+	wake     chan struct{} // receives a value when there is something to do
+	key      []byte        // of the hashes by which configurations are compared
 
 	mu       sync.Mutex // guards the fields below
 	watched  []*engine
+	news     bool            // what hosts or known returns may be new
 	running  context.Context // set while Run runs
 	watchers sync.WaitGroup
 }
 
 // engine is one of them.
 type engine struct {
-	endpoint string
-	client   *docker.Client
-	watcher  *docker.Watcher
+	said    docker.Host // by the configuration
+	client  *docker.Swarm
+	watcher *docker.Watcher
+	layers  *docker.Layers
+	vantage func(context.Context) (docker.Vantage, error) // that of the client
 
 	// Guarded by engines.mu.
-	stop  context.CancelFunc // set while it is watched
-	found []docker.Container // listed, and not yet in host
-	news  bool               // there is something in found
-	late  []stopped          // heard of while what was listed is not yet known
-	busy  bool               // it is being made known
-	host  catalog.Host
-	known bool // host has been filled once
+	life     context.Context    // set once it is watched, and ends with that
+	stop     context.CancelFunc // ends it
+	began    time.Time          // when it was watched first
+	found    []docker.Container // listed, and not yet in host
+	news     bool               // there is something in found
+	late     []stopped          // heard of while what was listed is not yet known
+	busy     bool               // it is being made known
+	taken    bool               // it is in host, and nobody has been told
+	question question           // where divvy stands
+	host     catalog.Host       // whose name never changes
+	known    bool               // host has been filled once
+	replaced []*engine          // stand for it until it is known
 }
 
 // stopped is a container that was told to stop.
 type stopped struct{ container, reason string }
 
-// vantageTime bounds the question where divvy stands.
-const vantageTime = 5 * time.Second
+// unknownTime is how long an engine is waited for that nobody has listed yet.
+// After that, what the others run is taken for all that there is.
+const unknownTime = time.Minute
 
 // prepare connects to the engines of c that are not watched yet. The function
 // that it returns watches exactly those of c, and cannot fail.
 func (e *engines) prepare(c config.Docker) (commit, discard func(), err error) {
 	want := c.Hosts
 	if c.Enabled && len(want) == 0 {
-		want = []string{""} // what the environment says
+		want = []docker.Host{{}} // what the environment says
 	}
 	if !c.Enabled {
 		want = nil
@@ -67,35 +77,26 @@ func (e *engines) prepare(c config.Docker) (commit, discard func(), err error) {
 			n.client.Close()
 		}
 	}
-	for _, endpoint := range want {
-		if i := slices.IndexFunc(e.watched, func(w *engine) bool { return w.endpoint == endpoint }); i >= 0 {
+	for _, h := range want {
+		if i := slices.IndexFunc(e.watched, func(w *engine) bool { return w.said == h }); i >= 0 {
 			next = append(next, e.watched[i])
 			continue
 		}
-		client, err := docker.Connect(endpoint)
+		client, err := docker.Connect(h)
 		if err != nil {
 			discard()
 			return nil, nil, err
 		}
-		n := &engine{endpoint: endpoint, client: client}
-		n.host.Name = client.Endpoint()
-		n.watcher = &docker.Watcher{Host: n.host.Name, Daemon: client, Inventory: inventory{e, n}, Log: e.log}
+		client.Key = e.key
+		n := &engine{said: h, client: docker.NewSwarm(client)}
+		n.vantage = n.client.Vantage
+		n.host.Name = client.Host().String()
+		n.watcher = &docker.Watcher{Host: n.host.Name, Daemon: n.client, Inventory: inventory{e, n}, Log: e.log}
+		n.layers = &docker.Layers{Host: n.host.Name, Looker: client, Changed: e.look, Log: e.log}
 		opened = append(opened, n)
 		next = append(next, n)
 	}
 	return func() { e.commit(next) }, discard, nil
-}
-
-func (e *engines) commit(next []*engine) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, w := range e.watched {
-		if !slices.Contains(next, w) && w.stop != nil {
-			w.stop()
-		}
-	}
-	e.watched = next
-	e.start()
 }
 
 // start watches what is not watched yet. e.mu is held.
@@ -107,11 +108,18 @@ func (e *engines) start() {
 		if w.stop != nil {
 			continue
 		}
-		var ctx context.Context
-		ctx, w.stop = context.WithCancel(e.running)
+		w.life, w.stop = context.WithCancel(e.running)
+		ctx := w.life
+		if w.began.IsZero() {
+			w.began = time.Now()
+		}
+		time.AfterFunc(unknownTime, e.look)
 		e.watchers.Go(func() {
-			// It ends with its context, and only then.
-			_ = w.watcher.Run(ctx)
+			// They end with their context, and only then.
+			var parts sync.WaitGroup
+			parts.Go(func() { _ = w.watcher.Run(ctx) })
+			parts.Go(func() { _ = w.layers.Run(ctx) })
+			parts.Wait()
 			w.client.Close()
 		})
 	}
@@ -123,17 +131,12 @@ func (e *engines) Run(ctx context.Context) error {
 	e.running = ctx
 	e.start()
 	e.mu.Unlock()
-	var again <-chan time.Time
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			continue
 		case <-e.wake:
-		case <-again:
-		}
-		again = nil
-		if !e.refresh(ctx) {
-			again = time.After(time.Second)
+			e.ask()
+			e.tell()
 		}
 	}
 	e.mu.Lock()
@@ -141,64 +144,6 @@ func (e *engines) Run(ctx context.Context) error {
 	e.mu.Unlock()
 	e.watchers.Wait()
 	return nil
-}
-
-// refresh takes over what was listed since the last time, and reports whether
-// it could all be used. Stop signals that were sent meanwhile are told again
-// once the containers are known that they were sent to.
-func (e *engines) refresh(ctx context.Context) (ok bool) {
-	ok = true
-	all := e.list()
-	for _, w := range all {
-		ok = e.takeOver(ctx, w) && ok
-	}
-	if ctx.Err() != nil {
-		return true
-	}
-	e.changed()
-	for _, w := range all {
-		e.mu.Lock()
-		var late []stopped
-		if !w.news {
-			late, w.late = w.late, nil
-		}
-		w.busy = false
-		e.mu.Unlock()
-		for _, s := range late {
-			e.stopping(s.container, s.reason)
-		}
-	}
-	return ok
-}
-
-// takeOver makes what was listed on an engine known. It asks where divvy stands
-// each time, since networks are connected while containers run. Without any
-// answer to that, no container could be reached, so it has to be tried again.
-func (e *engines) takeOver(ctx context.Context, w *engine) (ok bool) {
-	e.mu.Lock()
-	news := w.news
-	w.busy = true
-	e.mu.Unlock()
-	if !news {
-		return true
-	}
-	asking, stop := context.WithTimeout(ctx, vantageTime)
-	vantage, err := w.client.Vantage(asking)
-	stop()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err != nil && ctx.Err() == nil {
-		e.log.Warn("finding out where divvy stands, keeping what was known", "host", w.host.Name, "err", err)
-	}
-	switch {
-	case err == nil:
-		w.host.Vantage = vantage
-	case !w.known:
-		return false
-	}
-	w.host.Containers, w.known = w.found, true
-	w.found, w.news = nil, false
-	return true
 }
 
 // list returns the engines that are watched.
@@ -210,22 +155,69 @@ func (e *engines) list() []*engine {
 
 // hosts returns what the engines ran when they were last asked.
 func (e *engines) hosts() []catalog.Host {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	var all []catalog.Host
-	for _, w := range e.watched {
-		if w.known {
-			all = append(all, w.host)
+	watched := e.list()
+	for _, w := range watched {
+		if h, known := e.host(w); known {
+			all = append(all, h)
 		}
 	}
+	all = append(all, e.leaving(watched, all)...)
+	lendNetworks(all)
 	return all
 }
 
-// known reports whether every engine has been listed once.
+// host returns what an engine ran when it was last asked, if it ever was.
+func (e *engines) host(w *engine) (host catalog.Host, known bool) {
+	// Without e.mu: a watcher that holds its own may want ours.
+	touches, up, cluster, nodes := w.watcher.Touches(), w.watcher.Status().Up, w.client.Cluster(), w.client.Nodes()
+	e.mu.Lock()
+	host, known = w.host, w.known
+	e.mu.Unlock()
+	host.Layers, host.Touches = w.layers.Known(), touches
+	host.Down, host.Cluster, host.Nodes = !up, cluster, nodes
+	return host, known
+}
+
+// lendNetworks lets every host know the networks of the container that divvy
+// runs in, which only one engine can tell: some may span machines.
+func lendNetworks(all []catalog.Host) {
+	i := slices.IndexFunc(all, func(h catalog.Host) bool { return h.Vantage.Container != "" })
+	if i < 0 {
+		return
+	}
+	for j := range all {
+		if all[j].Vantage.Remote {
+			all[j].Vantage.Networks = all[i].Vantage.Networks
+		}
+	}
+}
+
+// known reports whether every engine has been listed once, or has been waited for
+// in vain.
 func (e *engines) known() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return !slices.ContainsFunc(e.watched, func(w *engine) bool { return !w.known })
+	return !slices.ContainsFunc(e.watched, (*engine).awaited)
+}
+
+// unlisted returns the engines that have not been listed yet, however long they
+// were waited for.
+func (e *engines) unlisted() (names []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range e.watched {
+		if !w.known {
+			names = append(names, w.host.Name)
+		}
+	}
+	return names
+}
+
+// awaited reports whether an engine may yet tell of containers that nobody knows.
+// engines.mu is held.
+func (n *engine) awaited() bool {
+	return !n.known && (n.began.IsZero() || time.Since(n.began) < unknownTime)
 }
 
 // inventory takes what one watcher finds. Its methods return at once: the
@@ -240,10 +232,7 @@ func (i inventory) Replace(_ string, found []docker.Container) {
 	i.engines.mu.Lock()
 	i.engine.found, i.engine.news = found, true
 	i.engines.mu.Unlock()
-	select {
-	case i.engines.wake <- struct{}{}:
-	default:
-	}
+	i.engines.signal()
 }
 
 // Stopping implements docker.Inventory.

@@ -14,21 +14,29 @@ import (
 var allowed = map[string]string{
 	"metrics":              "",
 	"metrics/grafana":      "",
+	"metrics/stats":        "",
 	"backends":             "",
 	"backends/docker":      "backends",
 	"router":               "backends",
+	"router/state":         "router",
 	"proxy/http1":          "",
-	"proxy":                "proxy/http1 router backends metrics",
-	"cmd/internal/config":  "proxy router backends/docker backends metrics",
+	"proxy/environ":        "",
+	"proxy/sockets":        "",
+	"proxy/certs":          "router/state",
+	"proxy":                "proxy/environ proxy/http1 proxy/sockets router backends metrics",
+	"cmd/internal/config":  "proxy proxy/certs proxy/sockets router backends/docker backends metrics",
 	"cmd/internal/catalog": "cmd/internal/config router backends/docker backends",
-	"cmd/internal/admin":   "backends metrics",
+	"cmd/internal/admin":   "metrics/stats proxy/certs proxy/sockets router/state router backends metrics",
 	"cmd/internal/demo":    "cmd/internal/admin metrics",
-	"cmd/divvy":            "cmd/internal/config cmd/internal/catalog cmd/internal/admin cmd/internal/demo proxy router backends/docker backends metrics",
+	"cmd/divvy":            "cmd/internal/config cmd/internal/catalog cmd/internal/admin cmd/internal/demo proxy proxy/certs proxy/sockets router/state router backends/docker backends metrics/stats metrics",
 }
 
 // only says which package alone may import a library.
 var only = map[string]string{
-	"github.com/docker/docker/": "backends/docker",
+	"github.com/docker/docker/":                   "backends/docker",
+	"github.com/caddyserver/certmagic":            "proxy/certs",
+	"github.com/pires/go-proxyproto":              "proxy",
+	"github.com/coreos/go-systemd/v22/activation": "proxy/sockets",
 }
 
 func TestArrowsPointOneWay(t *testing.T) {

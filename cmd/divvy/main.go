@@ -20,7 +20,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "divvy:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
@@ -36,7 +36,11 @@ version did.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), checkCommand(), statusCommand(), healthCommand(), demoCommand(), demoAppCommand(), versionCommand())
+	root.AddCommand(
+		runCommand(), checkCommand(), statusCommand(), healthCommand(), demoCommand(), demoAppCommand(), versionCommand(),
+		weightsCommand(), promoteCommand(), rollbackCommand(), historyCommand(), drainCommand(), waitCommand(), adoptCommand(),
+		explainCommand(), auditCommand(), compareCommand(), eventsCommand(), rotateKeyCommand(), tlsCommand(),
+	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetArgs(args)
 	root.SetOut(stdout)

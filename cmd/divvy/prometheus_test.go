@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"divvy/cmd/internal/config"
+	"divvy/proxy/certs"
 )
 
 // tool returns the path of a program that this test needs and a plain machine
@@ -43,10 +44,12 @@ func TestPrometheusAnswersTheDashboard(t *testing.T) {
 		w.image(t, v, v)
 		w.start(t, v, v, nil)
 	}
-	w.open(t, w.config(func(s *config.Service) {
+	c := w.config(func(s *config.Service) {
 		s.Weights = map[string]int{"v1": 50, "v2": 50}
-		s.Hosts = []string{"127.0.0.1"}
-	}))
+		s.Hosts = []string{"127.0.0.1", "shop.test"}
+	})
+	c.Server.HTTPS, c.TLS.Issuer = "127.0.0.1:0", certs.Internal // so that there is a certificate
+	w.open(t, c)
 	w.awaitReady(t, map[string]int{"v1": 1, "v2": 1})
 	admin := w.program.admin.Addr()
 

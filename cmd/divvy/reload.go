@@ -1,17 +1,26 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"syscall"
 	"time"
 
+	"divvy/cmd/internal/admin"
 	"divvy/cmd/internal/config"
+	"divvy/proxy/certs"
+	"divvy/router/state"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/fsnotify/fsnotify"
 )
 
@@ -26,7 +35,9 @@ func (p *program) apply(c *config.Config, path string) error {
 			}
 			return err
 		}
-		commits, discards = append(commits, commit), append(discards, discard)
+		if commit != nil {
+			commits, discards = append(commits, commit), append(discards, discard)
+		}
 		return nil
 	}
 	if err := prepared(p.engines.prepare(c.Docker)); err != nil {
@@ -35,11 +46,17 @@ func (p *program) apply(c *config.Config, path string) error {
 	if err := prepared(p.access.prepare(c.AccessLog)); err != nil {
 		return err
 	}
-	if err := prepared(p.admin.Prepare(c.Admin.Listen)); err != nil {
+	if err := prepared(p.admin.Prepare(adminSettings(c.Admin))); err != nil {
+		return err
+	}
+	if err := prepared(p.certs.Prepare(certs.Settings{Config: c.TLS, HTTP: c.Server.Listening(false), HTTPS: c.Server.Listening(true)})); err != nil {
 		return err
 	}
 	change, err := p.server.Prepare(c.Server)
 	if err := prepared(change.Commit, change.Discard, err); err != nil {
+		return err
+	}
+	if err := prepared(nil, nil, p.declare(c, path)); err != nil {
 		return err
 	}
 
@@ -61,10 +78,60 @@ func (p *program) apply(c *config.Config, path string) error {
 	return nil
 }
 
+// declare makes the weights of the file those in force, where they are others
+// than the file had when its weights were taken over last.
+func (p *program) declare(c *config.Config, path string) error {
+	_, err := p.keeper.Update(func(d state.Document) (state.Document, error) {
+		for _, s := range c.Services {
+			known := d.Services[s.Name]
+			if maps.Equal(known.File, s.Weights) {
+				continue
+			}
+			p.mu.Lock()
+			w := p.world(s.Config)
+			p.mu.Unlock()
+			e := state.Edit{Kind: state.File, Weights: s.Weights, Who: cmp.Or(path, "the program"), Via: "file"}
+			next, err := d.Edit(s.Name, e, w, time.Now())
+			if err != nil {
+				return d, fmt.Errorf("service %s: %w", s.Name, err)
+			}
+			d = next
+		}
+		return d, nil
+	})
+	if invalid := new(state.InvalidError); err != nil && !errors.As(err, &invalid) {
+		return &unrecorded{err}
+	}
+	return err
+}
+
+// unrecorded is a failure of the storage: the file may be sound, and is tried again.
+type unrecorded struct{ error }
+
+func (e *unrecorded) Unwrap() error { return e.error }
+
+// adminSettings returns what a configuration says of the admin listener.
+func adminSettings(a config.Admin) admin.Settings {
+	s := admin.Settings{
+		Addr: a.Listen, Cert: a.Cert, Key: a.Key, ClientCA: a.ClientCA,
+		Access: admin.Access{Token: a.Secrets.Token, ReadToken: a.Secrets.ReadToken},
+	}
+	for _, h := range a.Hosts {
+		s.Access.Hosts = append(s.Access.Hosts, strings.ToLower(h))
+	}
+	if host, _, err := net.SplitHostPort(a.Listen); err == nil && host != "" {
+		s.Access.Hosts = append(s.Access.Hosts, strings.ToLower(host))
+	}
+	return s
+}
+
 // warnOfRestart says which edits need a restart.
 func (p *program) warnOfRestart(c *config.Config) {
 	if !reflect.DeepEqual(c.Metrics, p.config.Metrics) {
 		p.log.Warn("a change of [metrics] takes effect when divvy is started again")
+	}
+	if c.State != p.config.State {
+		p.log.Warn("a change of [state] takes effect when divvy is started again")
 	}
 	if c.Log.Format != p.config.Log.Format {
 		p.log.Warn("a change of log.format takes effect when divvy is started again")
@@ -76,6 +143,15 @@ type reloader struct {
 	source  *source
 	program *program
 	seen    os.FileInfo // of the file when it was last read
+	hup     chan os.Signal
+}
+
+// newReloader returns one that hears SIGHUP from now on: one that
+// is not heard would end the process.
+func newReloader(s *source, p *program) *reloader {
+	r := &reloader{source: s, program: p, hup: make(chan os.Signal, 1)}
+	signal.Notify(r.hup, syscall.SIGHUP)
+	return r
 }
 
 // settle is how long a file is left alone after something happened to it: an
@@ -89,9 +165,7 @@ const lookEvery = 2 * time.Second
 
 // Run reloads until ctx ends.
 func (r *reloader) Run(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+	defer signal.Stop(r.hup)
 	events, errs, stop := r.watch()
 	defer stop()
 	look := time.NewTicker(lookEvery)
@@ -101,7 +175,7 @@ func (r *reloader) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-hup:
+		case <-r.hup:
 			r.reload("SIGHUP")
 		case err := <-errs:
 			r.program.log.Warn("watching the file", "file", r.source.file, "err", err)
@@ -158,16 +232,27 @@ func (r *reloader) reloadIfChanged() {
 // reload applies the file as it is now, or says why not.
 func (r *reloader) reload(why string) {
 	p := r.program
+	p.notify(daemon.SdNotifyReloading)
+	defer p.notify(daemon.SdNotifyReady)
 	c, err := r.source.load()
 	if err == nil {
 		err = p.apply(c, r.source.file)
 	}
+	if again := new(unrecorded); errors.As(err, &again) {
+		r.seen = nil
+	}
 	if err != nil {
 		p.mu.Lock()
+		told := p.refused
 		p.refused = fmt.Errorf("the edit was refused: %w", err)
 		p.mu.Unlock()
+		if told != nil && told.Error() == p.refused.Error() && r.seen == nil {
+			return
+		}
 		p.log.Error("configuration refused, keeping the one that runs", "why", why, "err", err)
+		p.admin.Events.Publish("config", "", map[string]string{"refused": err.Error()})
 		return
 	}
 	p.log.Info("configuration applied", "why", why, "file", r.source.file)
+	p.admin.Events.Publish("config", "", map[string]string{"applied": r.source.file})
 }

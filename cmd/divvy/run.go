@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"divvy/cmd/internal/config"
+	"divvy/proxy/sockets"
 
 	"github.com/spf13/cobra"
 )
@@ -65,7 +66,8 @@ func runCommand() *cobra.Command {
 		Short: "Run the proxy",
 		Long: `Run the proxy until it is told to stop (SIGTERM, SIGINT), which lets requests in
 flight finish. An edit of the file takes effect by itself; SIGHUP reads it too,
-and reopens the access log. An edit with mistakes changes nothing.
+and reopens the access log. An edit with mistakes changes nothing. SIGUSR2 starts
+the program anew, which may be another by now, and lets it take over.
 
 Without a file, services are described by the labels of their containers alone.`,
 		Example: `  divvy run                            # divvy.toml, or labels alone
@@ -86,6 +88,20 @@ Without a file, services are described by the labels of their containers alone.`
 func serve(ctx context.Context, s *source, stderr io.Writer) error {
 	// A reader of the logs that goes away must not take the proxy with it.
 	signal.Ignore(syscall.SIGPIPE)
+	given, predecessor, err := sockets.Given()
+	if err != nil {
+		return err
+	}
+	err = serveOn(ctx, s, stderr, given, predecessor)
+	if err != nil && predecessor != nil {
+		fmt.Fprintln(predecessor, oneLine(err)) // in vain if it has gone
+	}
+	return err
+}
+
+// serveOn is serve with the sockets that the process was given, and a channel to
+// the divvy that it is to replace; nil if there is none.
+func serveOn(ctx context.Context, s *source, stderr io.Writer, given *sockets.Set, predecessor *os.File) error {
 	s.find()
 	c, err := s.load()
 	if err != nil {
@@ -93,11 +109,18 @@ func serve(ctx context.Context, s *source, stderr io.Writer) error {
 	}
 	level := new(slog.LevelVar)
 	p := newProgram(newLogger(stderr, c.Log.Format, level), level, c)
+	p.give(given)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	r, h := newReloader(s, p), newReplacer(p, ctx, stop)
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	u := newUsher(p, predecessor)
 	if err := p.apply(c, s.file); err != nil {
 		return err
 	}
-	r := &reloader{source: s, program: p}
-	return p.run(ctx, r.Run)
+	return p.run(running, u.Run, r.Run, h.Run)
 }
 
 func newLogger(w io.Writer, format string, level *slog.LevelVar) *slog.Logger {
@@ -106,17 +129,4 @@ func newLogger(w io.Writer, format string, level *slog.LevelVar) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
-}
-
-// adminAddr returns where the running divvy of this configuration answers.
-func (s *source) adminAddr() (string, error) {
-	if s.admin != "" {
-		return s.admin, nil
-	}
-	s.find()
-	listen := config.AdminListen(s.file)
-	if listen == "" {
-		return "", fmt.Errorf("%s switches the admin listener off (admin.listen): nobody can be asked", s.file)
-	}
-	return listen, nil
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,7 +28,7 @@ func TestMain(m *testing.M) {
 			defer stop()
 			if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 				fmt.Fprintln(os.Stderr, "divvy:", err)
-				os.Exit(1)
+				os.Exit(exitCode(err))
 			}
 		},
 	})
@@ -40,12 +42,14 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Values[deaf{}] = &deaf{}
+			env.Setenv("STATE_DIRECTORY", filepath.Join(env.WorkDir, "state"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"backend":   scriptBackend,
 			"port":      scriptPort,
 			"get":       scriptGet,
+			"load":      scriptLoad,
 			"expand":    scriptExpand,
 			"hup":       scriptHup,
 			"deaf":      scriptDeaf,
@@ -55,10 +59,17 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptBackend is `backend VAR TEXT`: it serves TEXT and puts its address into
-// the variable.
+// scriptBackend is `backend VAR TEXT [STATUS]`: it serves TEXT and puts its address
+// into the variable.
 func scriptBackend(ts *testscript.TestScript, _ bool, args []string) {
+	status := http.StatusOK
+	if len(args) > 2 {
+		var err error
+		status, err = strconv.Atoi(args[2])
+		ts.Check(err)
+	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
 		fmt.Fprintln(w, args[1])
 	}))
 	ts.Defer(server.Close)
@@ -90,6 +101,15 @@ func scriptGet(ts *testscript.TestScript, _ bool, args []string) {
 		case <-late:
 			ts.Fatalf("%s: got %s, want %s", args[0], last, args[1])
 		}
+	}
+}
+
+// scriptLoad is `load N URL`: it sends so many requests, whatever the answers.
+func scriptLoad(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for range n {
+		fetch(args[1], nil)
 	}
 }
 
@@ -134,6 +154,7 @@ func scriptDeaf(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(err)
 	cmd := exec.Command(exe, "run")
 	cmd.Dir = ts.Getenv("WORK")
+	cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+ts.Getenv("STATE_DIRECTORY"))
 	r, w, err := os.Pipe()
 	ts.Check(err)
 	cmd.Stdout, cmd.Stderr = w, w

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -15,8 +14,7 @@ import (
 )
 
 func statusCommand() *cobra.Command {
-	var s source
-	var asJSON bool
+	var r remote
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Ask the running divvy for services, versions and backends",
@@ -27,45 +25,38 @@ effective shares, backends with their states and the reasons for them.`,
   divvy status --admin 10.0.0.5:9900`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			addr, err := s.adminAddr()
+			client, err := r.open()
 			if err != nil {
 				return err
 			}
-			status, err := admin.Client{Addr: addr}.Status(cmd.Context())
+			status, err := client.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(status)
-			}
-			return printStatus(cmd.OutOrStdout(), status, time.Now())
+			return r.print(cmd.OutOrStdout(), status, func(w io.Writer) error { return printStatus(w, status, time.Now()) })
 		},
 	}
-	s.flags(cmd)
-	cmd.Flags().StringVar(&s.admin, "admin", "", "address of the admin listener, instead of the file's")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	r.flags(cmd)
+	r.printsJSON(cmd)
 	return cmd
 }
 
 func healthCommand() *cobra.Command {
-	var s source
+	var r remote
 	cmd := &cobra.Command{
 		Use:     "health",
 		Short:   "Exit with 0 if divvy runs, for a container's HEALTHCHECK",
 		Example: "  divvy health --admin 127.0.0.1:9900",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			addr, err := s.adminAddr()
+			client, err := r.open()
 			if err != nil {
 				return err
 			}
-			return admin.Client{Addr: addr}.Healthy(cmd.Context())
+			return client.Healthy(cmd.Context())
 		},
 	}
-	s.flags(cmd)
-	cmd.Flags().StringVar(&s.admin, "admin", "", "address of the admin listener, instead of the file's")
+	r.flags(cmd)
 	return cmd
 }
 
@@ -90,6 +81,7 @@ func printStatus(w io.Writer, s *admin.Status, now time.Time) error {
 	for _, service := range s.Services {
 		printService(t, &service, now)
 	}
+	printCertificates(t, s.Certificates, now)
 	if len(s.Problems) > 0 {
 		fmt.Fprintf(t, "\nproblems\n")
 		for _, p := range s.Problems {
@@ -111,8 +103,11 @@ func printService(t *tabwriter.Writer, s *admin.Service, now time.Time) {
 	}
 	fmt.Fprintf(t, "  VERSION\tWEIGHT\tSHARE\tBACKEND\tADDRESS\tSTATE\tSINCE\tIN FLIGHT\n")
 	for _, v := range s.Versions {
-		weight := fmt.Sprint(v.Weight)
-		if v.Weight == 0 {
+		weight := weightText(v.Weight)
+		switch {
+		case v.RolledBack:
+			weight = "rolled back"
+		case v.Weight == 0:
 			weight = "dark"
 		}
 		name, share := v.Name, percent(v.Share)

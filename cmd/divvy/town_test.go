@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"divvy/backends/docker"
 	"divvy/cmd/internal/config"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -119,12 +120,10 @@ func TestAMovedTagMakesTwoVersions(t *testing.T) {
 	names := map[string]bool{}
 	await(t, "both versions", func() bool {
 		ready := 0
-		for _, s := range w.program.status().Services {
-			for _, v := range s.Versions {
-				names[v.Name] = true
-				if len(v.Backends) == 1 && v.Backends[0].State == "ready" && v.Tags[0] == "v1" {
-					ready++
-				}
+		for _, v := range w.service("shop") {
+			names[v.Name] = true
+			if len(v.Backends) == 1 && v.Backends[0].State == "ready" && v.Tags[0] == "v1" {
+				ready++
 			}
 		}
 		return ready == 2
@@ -155,12 +154,12 @@ func TestStoppingABackendUnderLoadLosesNothing(t *testing.T) {
 	w.awaitReady(t, map[string]int{"v1": 2})
 
 	stop := w.load(t)
-	await(t, "traffic", func() bool { return len(w.seen.observations()) > 500 })
+	await(t, "traffic", func() bool { return w.seen.count() > 500 })
 	if err := w.Stop(t.Context(), a, 10*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	after := len(w.seen.observations())
-	await(t, "more traffic", func() bool { return len(w.seen.observations()) > after+500 })
+	after := w.seen.count()
+	await(t, "more traffic", func() bool { return w.seen.count() > after+500 })
 	sent, failed := stop()
 	if len(failed) > 0 {
 		t.Errorf("%d of %d requests failed, the first with: %s", len(failed), sent, failed[0])
@@ -181,7 +180,7 @@ func TestALostEngineLosesNothing(t *testing.T) {
 	w.start(t, "a", "v1", nil)
 	r := newRelay(t)
 	c := w.config(nil)
-	c.Docker.Hosts = []string{"unix://" + r.path}
+	c.Docker.Hosts = []docker.Host{{Name: "cut", Endpoint: "unix://" + r.path}}
 	w.open(t, c)
 	w.awaitReady(t, map[string]int{"v1": 1})
 
@@ -190,8 +189,8 @@ func TestALostEngineLosesNothing(t *testing.T) {
 	r.cut()
 	await(t, "the loss to be noticed", func() bool { return !up() })
 	w.start(t, "b", "v2", nil)
-	before := len(w.seen.observations())
-	await(t, "traffic without the engine", func() bool { return len(w.seen.observations()) > before+500 })
+	before := w.seen.count()
+	await(t, "traffic without the engine", func() bool { return w.seen.count() > before+500 })
 	r.join(t)
 	await(t, "the engine to be found again", up)
 	w.awaitReady(t, map[string]int{"v1": 1, "v2": 1}) // what happened meanwhile is known
@@ -271,12 +270,8 @@ func TestAComposeProjectNeedsNoFile(t *testing.T) {
 	w.open(t, quiet())
 
 	await(t, "the service", func() bool {
-		for _, s := range w.program.status().Services {
-			if s.Name == name && len(s.Versions) == 2 && s.Versions[0].Share == 0.9 && s.Versions[1].Share == 0.1 {
-				return true
-			}
-		}
-		return false
+		vs := w.service(name)
+		return len(vs) == 2 && vs[0].Share == 0.9 && vs[1].Share == 0.1
 	})
 	client := newClient(t)
 	request := func(host string) int {
@@ -300,7 +295,7 @@ func TestAComposeProjectNeedsNoFile(t *testing.T) {
 	}
 	want := fmt.Sprintf("the label divvy.service=%s is taken by containers of Compose project %s", name, name)
 	await(t, "the stranger to be reported", func() bool {
-		for _, v := range w.program.status().Services[0].Versions {
+		for _, v := range w.service(name) {
 			for _, b := range v.Backends {
 				if b.Name == name+"-stranger" {
 					return b.State == "invalid" && strings.HasPrefix(b.Reason, want)

@@ -20,6 +20,8 @@ var exported = []string{
 	"divvy_assignments_total",
 	"divvy_backends",
 	"divvy_build_info",
+	"divvy_certificate_expiry_seconds",
+	"divvy_certificate_failures_total",
 	"divvy_config_last_reload_successful",
 	"divvy_config_last_reload_timestamp_seconds",
 	"divvy_docker_errors_total",

@@ -128,6 +128,18 @@ func (r *Request) Query() (query []byte, ok bool) {
 	return r.Target[r.target.query+1:], true
 }
 
+// SetQuery replaces what stands behind the question mark of the target; an empty
+// query takes the question mark away. It uses dst as memory, which must stay as
+// it is for as long as the request is used.
+func (r *Request) SetQuery(dst, query []byte) []byte {
+	dst = append(dst[:0], r.Target[:r.target.query]...)
+	if len(query) > 0 {
+		dst = append(append(dst, '?'), query...)
+	}
+	r.Target = dst
+	return dst
+}
+
 // serverWide reports whether the target is * or stands for it (RFC 9112
 // section 3.2.4).
 func (r *Request) serverWide() bool {

@@ -17,7 +17,7 @@ import (
 func open(t *testing.T, status Status) (*Server, Client) {
 	t.Helper()
 	s := &Server{
-		Metrics: http.NotFoundHandler(), Status: func() Status { return status },
+		Metrics: http.NotFoundHandler(), Control: &fake{now: status},
 		Log: slog.New(slog.DiscardHandler),
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -33,9 +33,17 @@ func open(t *testing.T, status Status) (*Server, Client) {
 	return s, Client{Addr: s.Addr()}
 }
 
+// fake is a program that is what a test says.
+type fake struct {
+	Control
+	now Status
+}
+
+func (f *fake) Status() Status { return f.now }
+
 func move(t *testing.T, s *Server, addr string) {
 	t.Helper()
-	commit, _, err := s.Prepare(addr)
+	commit, _, err := s.Prepare(Settings{Addr: addr})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,14 +83,14 @@ func TestTheListenerMovesAndCloses(t *testing.T) {
 		t.Fatal(err)
 	}
 	taken := l.Addr().String()
-	if _, _, err := s.Prepare(taken); err == nil || !strings.HasPrefix(err.Error(), "admin listener "+taken+": ") {
+	if _, _, err := s.Prepare(Settings{Addr: taken}); err == nil || !strings.HasPrefix(err.Error(), "admin: listening on "+taken+": ") {
 		t.Errorf("an address in use: got %v", err)
 	}
 	if err := old.Healthy(t.Context()); err != nil {
 		t.Errorf("after a change that was refused: %v", err)
 	}
 	l.Close()
-	_, discard, err := s.Prepare(taken)
+	_, discard, err := s.Prepare(Settings{Addr: taken})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"divvy/backends"
+	"divvy/proxy/certs"
 )
 
 // Status is divvy as it is at one moment, for people and scripts.
@@ -13,6 +14,8 @@ type Status struct {
 	Config   Config    `json:"config"`
 	Docker   []Host    `json:"docker"`
 	Services []Service `json:"services"`
+
+	Certificates []certs.Status `json:"certificates"`
 
 	// Problems are sentences about what cannot be used as it is, and what else
 	// people should know.
@@ -41,6 +44,8 @@ type Service struct {
 	Hosts    []string  `json:"hosts"`
 	Paths    []string  `json:"paths"`
 	Sticky   []string  `json:"sticky"`
+	Rules    []string  `json:"rules,omitempty"` // the names of its audience rules
+	Revision uint64    `json:"revision"`        // of the last edit of its split; 0: there was none
 	Versions []Version `json:"versions"`
 }
 
@@ -54,4 +59,28 @@ type Version struct {
 	Weight   float64           `json:"weight"` // as set; 0 is dark
 	Share    float64           `json:"share"`  // of all units, now; 0 to 1
 	Backends []backends.Status `json:"backends"`
+
+	// RolledBack says that the image gets no weight until an edit says so.
+	RolledBack bool `json:"rolled_back,omitempty"`
+
+	// Mutations are what speaks against all its backends being the same; those
+	// of one backend are said of it.
+	Mutations []backends.Mutation `json:"mutations,omitempty"`
+}
+
+// VersionBackend is a backend with the name of its version.
+type VersionBackend struct {
+	Version string `json:"version"`
+	backends.Status
+}
+
+// backends returns all backends of a service.
+func (s *Service) backends() []VersionBackend {
+	all := []VersionBackend{}
+	for _, v := range s.Versions {
+		for _, b := range v.Backends {
+			all = append(all, VersionBackend{v.Name, b})
+		}
+	}
+	return all
 }

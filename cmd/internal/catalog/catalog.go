@@ -24,15 +24,40 @@ type Host struct {
 	Name       string
 	Vantage    docker.Vantage
 	Containers []docker.Container
+	Layers     map[string]docker.Layer   // by container
+	Touches    map[string][]docker.Touch // by container
+
+	// Cluster is the ID of the Swarm that it manages, "" if it manages none, and
+	// Nodes are the IDs of its nodes; Down means that its engine does not answer,
+	// so that others may know better.
+	Cluster string
+	Nodes   map[string]bool
+	Down    bool
 }
 
 // Catalog is all services and all that may answer for them.
 type Catalog struct {
 	// Services are those of the file, in its order, then those of labels, the
-	// oldest first.
+	// oldest first. Their weights are those of the file.
 	Services []router.Config
 
+	// Weights are those that labels say, by service; none where the file says
+	// some.
+	Weights map[string]map[string]int
+
 	Endpoints []backends.Endpoint
+
+	// Examined says of each container whether it is what its image says, by
+	// service.
+	Examined map[string][]Finding
+
+	// Drifts are the versions that run in several configurations, by service and
+	// image.
+	Drifts map[string]map[string]backends.Mutation
+
+	// Subjects are the containers whose layers are to be looked at, by host.
+	Subjects map[string][]docker.Subject
+	places   map[string]int // in Subjects, by host and container, while the catalog is made
 
 	// Problems are sentences about what could not be used as it is, but for
 	// those that stand in an Endpoint.
@@ -42,9 +67,11 @@ type Catalog struct {
 // member is a container of a service, while the catalog is made.
 type member struct {
 	*docker.Container
-	host   *Host
+	host   *Host // that tells of it
+	engine *Host // that runs it; nil if nobody asks that one
 	labels labels
 	err    error
+	found  Finding
 }
 
 // group is a service and its containers, while the catalog is made.
@@ -53,21 +80,29 @@ type group struct {
 	fromFile   bool
 	repository string
 	members    []*member
+	ignore     docker.Ignore // what counts for nothing in all of them
 }
 
 // Combine makes the catalog of a file and what runs.
 func Combine(file []config.Service, hosts []Host) *Catalog {
-	c := &Catalog{}
+	c := &Catalog{
+		Weights: map[string]map[string]int{}, Examined: map[string][]Finding{},
+		Drifts: map[string]map[string]backends.Mutation{}, Subjects: map[string][]docker.Subject{}, places: map[string]int{},
+	}
 	groups := c.groupsOf(file)
-	named := map[string]*group{}
+	named, running := map[string]*group{}, map[string][]*group{}
 	for _, g := range groups {
 		named[g.service.Name] = g
+		if g.repository != "" {
+			running[g.repository] = append(running[g.repository], g)
+		}
 	}
-	for _, m := range membersOf(hosts) {
+	for _, m := range c.membersOf(hosts) {
 		if name := m.labels.service; name != "" {
 			g := named[name]
 			if g == nil {
-				g = &group{service: config.Service{Config: router.Config{Name: name}}}
+				g = &group{service: config.DefaultService()}
+				g.service.Name = name
 				named[name] = g
 				groups = append(groups, g)
 			}
@@ -75,8 +110,8 @@ func Combine(file []config.Service, hosts []Host) *Catalog {
 			continue
 		}
 		mine := false
-		for _, g := range groups {
-			if g.repository != "" && g.fromFile && g.repository == m.Version.Repository && g.allows(m.Project) {
+		for _, g := range running[m.Version.Repository] {
+			if g.allows(m.Project) {
 				g.members = append(g.members, m)
 				mine = true
 			}
@@ -107,15 +142,30 @@ func (c *Catalog) groupsOf(file []config.Service) []*group {
 }
 
 // membersOf returns all containers, the oldest first, so that whoever was
-// there first decides.
-func membersOf(hosts []Host) []*member {
+// there first decides. One that two hosts list counts once.
+func (c *Catalog) membersOf(hosts []Host) []*member {
 	var all []*member
+	runners := runnersOf(hosts)
+	hosts = withoutDoubles(hosts)
+	by := map[string]*Host{}
 	for i := range hosts {
 		h := &hosts[i]
+		var twin *Host
 		for j := range h.Containers {
-			m := &member{Container: &h.Containers[j], host: h}
+			m := &member{Container: &h.Containers[j], host: h, engine: h}
+			if other := by[m.ID]; other != nil {
+				twin = other
+				continue
+			}
+			by[m.ID] = h
+			if m.Elsewhere {
+				m.foundAt(runners[m.ID])
+			}
 			m.labels, m.err = parseLabels(m.Labels)
 			all = append(all, m)
+		}
+		if twin != nil {
+			c.Problems = append(c.Problems, fmt.Sprintf("docker host %s: it is the engine of host %s: leave one of them out", h.Name, twin.Name))
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *member) int {
@@ -135,15 +185,21 @@ func (c *Catalog) add(g *group) {
 	}
 	for _, m := range g.members {
 		g.judge(m)
+	}
+	c.examine(g)
+	if text := g.trusting(); text != "" {
+		c.Problems = append(c.Problems, text)
+	}
+	for _, m := range g.members {
 		c.endpoint(g, m)
 	}
 	if len(g.service.Weights) == 0 {
-		g.service.Weights = c.labelWeights(g)
+		c.Weights[g.service.Name] = c.labelWeights(g)
 	}
 	for i, b := range g.service.Backends {
 		c.Endpoints = append(c.Endpoints, backends.Endpoint{
 			Service: g.service.Name, ID: b.Address, Name: b.Address, Addr: b.Address,
-			Version: backends.Version{Tag: b.Version},
+			Version: backends.Version{Tag: b.Version}, Care: &g.service.Care, Dialect: g.dialect(),
 			Created: time.Unix(0, int64(i)), // the order of the file is their age
 		})
 	}
@@ -158,8 +214,9 @@ func (g *group) adopt() {
 			continue
 		}
 		g.service.Project, g.repository = m.Project, m.Version.Repository
-		g.service.Hosts, g.service.Paths = m.labels.hosts, m.labels.paths
-		g.service.Sticky.By, g.service.Override.Networks = m.labels.sticky, m.labels.override
+		m.labels.describe(&g.service.Config)
+		g.service.Care = m.labels.care
+		g.service.Immutable = m.labels.immutable
 		return
 	}
 }
@@ -188,16 +245,45 @@ func projectName(project string) string {
 func (c *Catalog) endpoint(g *group, m *member) {
 	e := backends.Endpoint{
 		Service: g.service.Name, ID: m.ID, Name: m.Name, Host: m.host.Name, Version: m.Version,
-		Created: m.Created, Started: m.Started, Health: m.Health, Paused: m.Paused,
+		Created: m.Created, Started: m.Started, Health: m.Health, Paused: m.Paused, Care: &g.service.Care,
+	}
+	for _, n := range m.Networks {
+		e.IPs = append(e.IPs, n.IP)
 	}
 	err := m.err
 	if err == nil {
-		e.Addr, err = m.Addr(docker.Want{Network: g.service.Network, Port: g.service.Port}, m.host.Vantage)
+		err = g.locate(&e, m)
+	}
+	if err == nil {
+		e.Dialect, err = g.dialectOf(m)
 	}
 	if err != nil {
-		e.Problem = strings.TrimPrefix(err.Error(), "container "+m.Name+": ") // it is shown with its name
+		e.Problem = withoutName(err, m)
 	}
+	m.found.describe(&e)
 	c.Endpoints = append(c.Endpoints, e)
+}
+
+// locate finds out where a container answers requests, and where its check, which
+// may have a port of its own. That is one of the container's, as that of requests
+// is: what stands for it on the host is another.
+func (g *group) locate(e *backends.Endpoint, m *member) (err error) {
+	want := docker.Want{Network: g.service.Network, Port: g.service.Port}
+	if e.Addr, err = m.Addr(want, m.host.Vantage); err != nil {
+		return err
+	}
+	if check := &g.service.Care.Health; check.Enabled() && check.Port != 0 {
+		want.Port = check.Port
+		if e.CheckAddr, err = m.Addr(want, m.host.Vantage); err != nil {
+			return fmt.Errorf("its check asks at port %d (health.port): %s", want.Port, withoutName(err, m))
+		}
+	}
+	return nil
+}
+
+// withoutName returns what is wrong with a container, to be shown with its name.
+func withoutName(err error, m *member) string {
+	return strings.TrimPrefix(err.Error(), "container "+m.Name+": ")
 }
 
 // labelWeights returns the weights that containers claim for their tags: of

@@ -85,6 +85,33 @@ func TestAServiceIsFoundByTheRepositoryOfItsImages(t *testing.T) {
 	problems(t, c)
 }
 
+func TestContainersOfSeveralHostsAreOneService(t *testing.T) {
+	t.Parallel()
+	far := docker.Vantage{Remote: true, Host: "docker2.example.com"}
+	published := container(2, "shop", "v2")
+	published.Published = map[int][]netip.AddrPort{8080: {netip.MustParseAddrPort("0.0.0.0:32768")}}
+	hosts := []Host{
+		{Name: "here", Vantage: docker.Vantage{Direct: true}, Containers: []docker.Container{container(1, "shop", "v1")}},
+		{Name: "there", Vantage: far, Containers: []docker.Container{published, container(3, "shop", "v2")}},
+	}
+	c := Combine([]config.Service{service("shop", "shop")}, hosts)
+	expect(t, c, "shop/c1@10.0.0.1:8080", "shop/c2@docker2.example.com:32768")
+	problems(t, c, "service shop: container c3: docker2.example.com is another machine; publish port 8080, or set network to an overlay or macvlan network that divvy reaches")
+	for i, want := range []string{"here", "there", "there"} {
+		if got := c.Endpoints[i].Host; got != want {
+			t.Errorf("endpoint %d is on host %s, want %s", i, got, want)
+		}
+	}
+
+	// The same engine by two ways.
+	hosts[1].Containers = append(hosts[1].Containers, hosts[0].Containers...)
+	c = Combine([]config.Service{service("shop", "shop")}, hosts)
+	expect(t, c, "shop/c1@10.0.0.1:8080", "shop/c2@docker2.example.com:32768")
+	if want := "docker host there: it is the engine of host here: leave one of them out"; !slices.Equal(c.Problems, []string{want}) {
+		t.Errorf("got %q, want %q", c.Problems, want)
+	}
+}
+
 func TestLabelsAloneDescribeAService(t *testing.T) {
 	t.Parallel()
 	c := combine(nil,
@@ -97,20 +124,68 @@ func TestLabelsAloneDescribeAService(t *testing.T) {
 	// take the hosts away by a mistake in its labels.
 	got := c.Services[0]
 	want := router.Config{
-		Name: "shop", Hosts: []string{"shop.example", "www.shop.example"}, Paths: []string{"/a", "/b"}, Weights: got.Weights,
+		Name: "shop", Hosts: []string{"shop.example", "www.shop.example"}, Paths: []string{"/a", "/b"},
 		Sticky: router.Sticky{By: []string{"header:X-User", "cookie"}}, Override: router.Override{Networks: []string{"10.0.0.0/8"}},
+		TLS: router.DefaultTLS(),
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if len(got.Weights) != 2 {
-		t.Errorf("weights: %v", got.Weights)
-	}
-	if got.Weights["v1"] != 95 || got.Weights["v2"] != 5 {
-		t.Errorf("weights: %v", got.Weights)
+	if w := c.Weights["shop"]; len(w) != 2 || w["v1"] != 95 || w["v2"] != 5 {
+		t.Errorf("weights: %v", w)
 	}
 	if err := got.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestLabelsDescribeStickinessAndRules(t *testing.T) {
+	t.Parallel()
+	c := combine(nil, container(1, "shop", "v1", "service=shop", "sticky=cookie", "sticky.keep=24h", "sticky.on_zero=keep",
+		"sticky.rebalance_on=/login", "sticky.cookie=who", "on_tag_move=follow", "rule.b=v2 if path ^= /beta; header:X-Team = qa", "rule.a=v1 if method = GET",
+		"tls.redirect=false", "tls.hsts=1h", "tls.hsts_subdomains=true"))
+	problems(t, c)
+	got, want := c.Services[0], router.Config{
+		Name: "shop", OnTagMove: router.Follow,
+		Sticky: router.Sticky{By: []string{"cookie"}, Keep: "24h", OnZero: "keep", RebalanceOn: []string{"/login"}, Cookie: router.Cookie{Name: "who"}},
+		Rules:  []router.Rule{{Name: "a", To: "v1", If: []string{"method = GET"}}, {Name: "b", To: "v2", If: []string{"path ^= /beta", "header:X-Team = qa"}}},
+		TLS:    router.TLS{HSTS: time.Hour, HSTSSubdomains: true},
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	c = combine(nil, container(1, "shop", "v1", "service=shop", "tls.redirect=perhaps", "tls.hsts_preload=true"))
+	problems(t, c, `service shop: container c1: label divvy.tls.hsts_preload: lists take hosts only with tls.hsts_subdomains and a tls.hsts of 8760h or more; `+
+		`label divvy.tls.redirect: "perhaps" does not fit here: use true or false`)
+	c = combine(nil, container(1, "shop", "v1", "service=shop", "sticky=cookie", "sticky.keep=soon", "rule.b=v2 if beta"))
+	problems(t, c, `service shop: container c1: label divvy.rule.b: "beta" is not a condition: it begins with header:NAME, cookie:NAME, query:NAME, path, method, host or network; `+
+		`label divvy.sticky.keep: "soon" is not a time to keep a version: use "0s", a duration of a second or more such as "24h", or "always"`)
+}
+
+func TestLabelsSayHowBackendsAreLookedAfter(t *testing.T) {
+	t.Parallel()
+	c := combine(nil, container(1, "shop", "v1", "service=shop", "health.path=/healthz", "health.status=200, 204", "health.interval=5s",
+		"health.timeout=1s", "health.port=9000", "eject=off", "slow_start=30s", "drain_timeout=1m"))
+	problems(t, c)
+	want := backends.DefaultCare()
+	want.Health.Path, want.Health.Status, want.Health.Port = "/healthz", []string{"200", "204"}, 9000
+	want.Health.Interval, want.Health.Timeout = 5*time.Second, time.Second
+	want.Eject, want.SlowStart, want.DrainTimeout = backends.Eject{}, 30*time.Second, time.Minute
+	if got := c.Endpoints[0].Care; fmt.Sprint(*got) != fmt.Sprint(want) {
+		t.Errorf("got  %+v\nwant %+v", *got, want)
+	}
+	c = combine(nil, container(1, "shop", "v1", "service=shop", "health.path=/healthz", "health.interval=5", "health.tcp=perhaps", "eject=no"))
+	problems(t, c, `service shop: container c1: label divvy.eject: "no" is none of its values: use on or off; `+
+		`label divvy.health.interval: "5" does not fit here: use a duration such as "30s"; label divvy.health.tcp: "perhaps" does not fit here: use true or false`)
+	c = combine(nil, container(1, "shop", "v1", "service=shop", "health.path=healthz"))
+	problems(t, c, `service shop: container c1: label divvy.health.path: "healthz" is not a path: it begins with /`)
+
+	// What the file says of a service is all that is said.
+	file := service("shop", "shop")
+	file.SlowStart = time.Minute
+	c = combine([]config.Service{file}, container(1, "shop", "v1", "slow_start=5s"))
+	if got := c.Endpoints[0].Care.SlowStart; got != time.Minute {
+		t.Errorf("got %v", got)
 	}
 }
 
@@ -120,12 +195,12 @@ func TestTheFileWinsOverLabels(t *testing.T) {
 	file.Weights, file.Port = map[string]int{"v1": 1}, 80
 	c := combine([]config.Service{file}, container(1, "shop", "v1", "service=shop", "weight=7", "hosts=x.example"))
 	expect(t, c, "shop/c1@10.0.0.1:80")
-	if s := c.Services[0]; len(c.Services) != 1 || s.Weights["v1"] != 1 || len(s.Weights) != 1 || s.Hosts != nil {
-		t.Errorf("got %+v", c.Services)
+	if s := c.Services[0]; len(c.Services) != 1 || s.Weights["v1"] != 1 || len(s.Weights) != 1 || s.Hosts != nil || c.Weights["shop"] != nil {
+		t.Errorf("got %+v, by labels %v", c.Services, c.Weights)
 	}
 	file.Weights = nil
 	c = combine([]config.Service{file}, container(1, "shop", "v1", "weight=7"))
-	if w := c.Services[0].Weights; len(w) != 1 {
+	if w := c.Weights["shop"]; len(w) != 1 {
 		t.Errorf("where the file has no weights, labels have: got %v", w)
 	}
 }
@@ -179,13 +254,13 @@ func TestAProblemConcernsItsContainerAlone(t *testing.T) {
 	problems(t, c,
 		`service shop: container c1: label divvy.weight: "lots" is not a weight: use 0 to 1000000`,
 		"service shop: container c2: it exposes ports 80 and 81; set port in the file or the label divvy.port",
-		`service shop: container c3: label divvy.sticky: "cookies" is not a way to recognise a unit: use cookie, cookie:NAME, header:NAME, query:NAME or ip; unknown label divvy.wieght: use divvy.service, divvy.hosts, divvy.paths, divvy.port, divvy.network, divvy.weight, divvy.sticky, divvy.override`)
+		`service shop: container c3: label divvy.sticky: "cookies" is not a way to recognise a unit: use cookie, cookie:NAME, header:NAME, query:NAME, ip or certificate; unknown label divvy.wieght: use divvy.service, divvy.hosts, divvy.paths, divvy.port, divvy.network, divvy.protocol, divvy.backend_tls.server_name, divvy.backend_tls.insecure, divvy.weight, divvy.on_tag_move, divvy.sticky, divvy.sticky.keep, divvy.sticky.on_zero, divvy.sticky.rebalance_on, divvy.sticky.cookie, divvy.immutable, divvy.immutable.ignore, divvy.override, divvy.rule.NAME, divvy.tls.redirect, divvy.tls.hsts, divvy.tls.hsts_subdomains, divvy.tls.hsts_preload, divvy.health.path, divvy.health.status, divvy.health.text, divvy.health.tcp, divvy.health.grpc, divvy.health.grpc_service, divvy.health.port, divvy.health.interval, divvy.health.timeout, divvy.eject, divvy.slow_start, divvy.drain_timeout`)
 }
 
 func TestTheOldestContainerSpeaksForItsVersion(t *testing.T) {
 	t.Parallel()
 	c := combine(nil, container(1, "shop", "v1", "service=shop", "weight=1"), container(2, "shop", "v1", "service=shop", "weight=2"))
-	if w := c.Services[0].Weights; len(w) != 1 || slices.Collect(maps.Values(w))[0] != 1 {
+	if w := c.Weights["shop"]; len(w) != 1 || slices.Collect(maps.Values(w))[0] != 1 {
 		t.Errorf("got %v", w)
 	}
 	problems(t, c, "service shop: container c2: the label divvy.weight=2 is ignored: container c1 of the same tag was first and says 1")
@@ -221,23 +296,20 @@ func TestAServiceMayBeDark(t *testing.T) {
 	t.Parallel()
 	c := combine(nil, container(1, "shop", "v1", "service=shop", "weight=0"))
 	expect(t, c, "shop/c1@"+c.Endpoints[0].Addr)
-	if w := c.Services[0].Weights; len(w) != 1 || slices.Collect(maps.Values(w))[0] != 0 {
+	if w := c.Weights["shop"]; len(w) != 1 || slices.Collect(maps.Values(w))[0] != 0 {
 		t.Errorf("got %v", w)
 	}
 	problems(t, c)
 }
 
-// Labels come from whoever may start a container. Another one is without
-// mistakes and has weight, so that whatever the first says, the service serves.
+// Labels come from whoever may start a container.
 func FuzzLabels(f *testing.F) {
 	f.Add("shop", "a.example,*.b.example", "/x", "7", "cookie,ip", "10.0.0.0/8")
 	f.Add("", ",,", "x", "-1", "cookie:", "::/0")
 	f.Fuzz(func(t *testing.T, service, hosts, paths, weight, sticky, override string) {
 		c := container(1, "shop", "v1")
-		c.Labels = map[string]string{"divvy.service": service, "divvy.hosts": hosts, "divvy.paths": paths, "divvy.weight": weight, "divvy.sticky": sticky, "divvy.override": override}
-		sound := container(2, "shop", "v2")
-		sound.Labels = map[string]string{"divvy.service": service, "divvy.weight": "1"}
-		got := combine(nil, c, sound)
+		c.Labels = map[string]string{"divvy.service": service, "divvy.hosts": hosts, "divvy.paths": paths, "divvy.weight": weight, "divvy.sticky": sticky, "divvy.override": override, "divvy.rule.r": hosts, "divvy.sticky.keep": paths, "divvy.health.path": paths, "divvy.health.status": weight}
+		got := combine(nil, c)
 		for _, s := range got.Services {
 			if err := s.Validate(); err != nil && len(serves(got)) > 0 {
 				t.Errorf("an invalid service gets a backend: %v", err)

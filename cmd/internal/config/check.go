@@ -127,7 +127,7 @@ func fields(t reflect.Type) map[string]reflect.Type {
 			}
 			continue
 		}
-		if key := f.Tag.Get("toml"); key != "" {
+		if key := f.Tag.Get("toml"); key != "" && key != "-" {
 			all[key] = f.Type
 		}
 	}

@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"divvy/backends"
+	"divvy/backends/docker"
+	"divvy/proxy"
+	"divvy/proxy/certs"
 	"divvy/router"
 
 	"github.com/BurntSushi/toml"
@@ -37,11 +41,23 @@ func TestTheExampleHoldsEveryKeyAtItsDefault(t *testing.T) {
 		}
 	}
 	want := Default()
+	want.Server.Listeners = []proxy.Listener{{Address: "127.0.0.1:8443", TLS: true, Protocols: []string{proxy.HTTP11, proxy.HTTP2}, ProxyProtocol: []string{}}}
+	want.TLS.Files = []certs.File{{Hosts: []string{}, Cert: "/etc/divvy/shop.pem", Key: "/etc/divvy/shop.key"}}
+	want.Docker.Hosts = []docker.Host{{Name: "docker1", Endpoint: "unix:///var/run/docker.sock"}}
 	want.Services = []Service{{
 		Config: router.Config{
 			Name: "shop", Hosts: []string{}, Paths: []string{}, Weights: map[string]int{"v1.4.2": 95, "v1.5.0": 5},
-			Sticky: router.Sticky{By: []string{}}, Override: router.Override{Networks: []string{}},
+			OnTagMove: router.Hold,
+			Sticky: router.Sticky{
+				By: []string{}, Keep: "0s", OnZero: "release", RebalanceOn: []string{},
+				Cookie: router.Cookie{Path: "/", SameSite: "lax", Secure: "auto", MaxAge: "8760h"},
+			},
+			TLS:      router.TLS{Redirect: true, ClientAuth: router.Off},
+			Override: router.Override{Networks: []string{}, Tokens: []string{}, Header: "Divvy-Version", Cookie: "divvy-version", Query: "divvy-version"},
+			Rules:    []router.Rule{{Name: "testers", To: "v1.5.0", If: []string{"header:X-Team = qa", "path ^= /shop"}}},
 		},
+		Care:      backends.DefaultCare(),
+		Immutable: Warn, Ignore: docker.Ignore{},
 		Backends: []Backend{{Version: "v1.4.2", Address: "10.0.0.7:8080"}},
 	}}
 	if !reflect.DeepEqual(&c, want) {
@@ -95,11 +111,11 @@ prot = 80
 name = "search"
 weights = { v1 = "all" }
 `,
-		"divvy.toml:2: server.htpp: unknown key: use attempts, http, limits, request_id_header, served_by, timeouts, trusted_proxies, via",
+		"divvy.toml:2: server.htpp: unknown key: use attempts, h2c, http, https, https_port, limits, listener, request_id_header, reuse_port, served_by, timeouts, trusted_proxies, via",
 		`divvy.toml:3: server.attempts: the string "3" does not fit here: use a whole number`,
 		`divvy.toml:5: server.timeouts.header: 10 does not fit here: use a duration in quotes, such as "30s"`,
 		`divvy.toml:6: server.timeouts.idle: "soon" is not a duration: use one such as "30s", "5m" or "1h30m"`,
-		"divvy.toml:9: service shop: prot: unknown key: use backend, hosts, image, name, network, override, paths, port, project, sticky, weights",
+		"divvy.toml:9: service shop: prot: unknown key: use backend, backend_tls, drain_timeout, eject, health, hosts, image, immutable, immutable_ignore, name, network, on_tag_move, override, paths, port, project, protocol, rule, slow_start, sticky, tls, weights",
 		`divvy.toml:12: service search: weights.v1: the string "all" does not fit here: use a whole number`,
 	)
 	f(`[server]
@@ -124,7 +140,7 @@ by = [
 version = "v 1"
 address = "nowhere"
 `,
-		`divvy.toml:2: server.http: "80" is not an address to listen on: use :80 or 127.0.0.1:8080`,
+		`divvy.toml:2: server.http: "80" is not an address to listen on: use :80, 127.0.0.1:8080, unix:/run/divvy/divvy.sock or systemd:NAME`,
 		"divvy.toml:3: server.attempts: 0 is out of range: use 1 to 10",
 		`divvy.toml:5: admin.listen: "here" is not an address to listen on: use :80 or 127.0.0.1:8080`,
 		`divvy.toml:7: log.level: "loud" is not a level: use debug, info, warn or error`,
@@ -132,7 +148,7 @@ address = "nowhere"
 		`divvy.toml:9: service number 1: hosts: "a b" is not a host: use a name such as shop.example.com, or *.example.com for all names below`,
 		`divvy.toml:12: service shop: image: "Shop" is not the name of an image: use lower-case letters, digits and ./_- as in registry.example.com/shop`,
 		"divvy.toml:13: service shop: port: 70000 is not a port: use 1 to 65535, or 0 for the one that the container exposes",
-		`divvy.toml:15: service shop: sticky.by: "cookies" is not a way to recognise a unit: use cookie, cookie:NAME, header:NAME, query:NAME or ip`,
+		`divvy.toml:15: service shop: sticky.by: "cookies" is not a way to recognise a unit: use cookie, cookie:NAME, header:NAME, query:NAME, ip or certificate`,
 		`divvy.toml:20: service shop: backend[0].version: "v 1" is not a version: use a tag such as v1`,
 		`divvy.toml:21: service shop: backend[0].address: "nowhere" is not an address: use host:port`,
 	)
@@ -150,10 +166,43 @@ address = "nowhere"
 		"divvy.toml:9: service a b: backend[0].version: 1 does not fit here: use a string in quotes",
 		`divvy.toml:10: service a b: backend[0].address: "a:99999" is not an address: use host:port`,
 	)
-	f("[server]\nhttp = \":80\"\n[admin]\nlisten = \":80\"\n[docker]\nhosts = [\"unix:///a\", \"unix:///a\"]\n",
+	f("[server]\nhttp = \":80\"\n[admin]\nlisten = \":80\"\n",
 		"divvy.toml:4: admin.listen: :80 is the address of server.http: use another port",
-		"divvy.toml:6: docker.hosts: unix:///a is there twice",
 	)
+	f("[server]\nhttp = \":80\"\n[[server.listener]]\naddress = \":9900\"\nmode = \"0660\"\nprotocols = [\"h3\"]\n",
+		"divvy.toml: admin.listen: 127.0.0.1:9900 is the address of server.listener[0].address (:9900): use another port",
+		"divvy.toml:5: server.listener[0].mode: :9900 is no file: leave it out",
+		"divvy.toml:6: server.listener[0].protocols: h3 is spoken under TLS only: set tls, or leave it out",
+	)
+	f("[[service]]\nname = \"a\"\n[service.health]\npath = \"x\"\ninterval = 10\n[service.eject]\nmax_share = 200\n",
+		`divvy.toml:4: service a: health.path: "x" is not a path: it begins with /`,
+		`divvy.toml:5: service a: health.interval: 10 does not fit here: use a duration in quotes, such as "30s"`,
+		"divvy.toml:7: service a: eject.max_share: 200 is out of range: use 0 to 100",
+	)
+	f(`[docker]
+enabled = 1
+[[docker.host]]
+endpoint = "docker1"
+[[docker.host]]
+name = "b"
+endpoint = "unix:///run/docker.sock"
+ca = "ca.pem"
+adress = "10.0.0.1"
+[[docker.host]]
+name = "b"
+endpoint = "unix:///run/docker.sock"
+address = "10.0.0.1:80"
+`,
+		"divvy.toml:2: docker.enabled: 1 does not fit here: use true or false",
+		`divvy.toml:3: docker host number 1: name: "" is not a name: use 1 to 63 letters, digits, dots, dashes and underscores`,
+		`divvy.toml:4: docker host number 1: endpoint: "docker1" is not an engine's endpoint, it has no scheme: use unix:///var/run/docker.sock, tcp://docker1.example.com:2376 or ssh://user@docker1.example.com`,
+		"divvy.toml:8: docker host b: ca: unix:///run/docker.sock is not reached by TLS: leave it out, or use an endpoint such as tcp://docker1.example.com:2376",
+		"divvy.toml:9: docker host b: adress: unknown key: use address, ca, cert, endpoint, key, name",
+		"divvy.toml:11: docker host b: name: there are two hosts b: give each its own",
+		"divvy.toml:12: docker host b: endpoint: unix:///run/docker.sock is that of host b: leave one of them out",
+		`divvy.toml:13: docker host b: address: "10.0.0.1:80" is not an address: use a name or an IP address without a port, such as docker1.example.com or 10.0.0.7`,
+	)
+	f("[docker]\nhosts = [\"unix:///a\"]\n", "divvy.toml:2: docker.hosts: unknown key: use enabled, host")
 	f("server = 3", "divvy.toml:1: server: 3 does not fit here: use a table")
 	f("service = 3", "divvy.toml:1: service: 3 does not fit here: use a list in brackets")
 	f("[metrics]\nretention = \"0s\"\n[access_log]\nformat = \"xml\"\n",
@@ -198,6 +247,44 @@ i = 6
 	f("s[1].v[0].i", 15)
 	f("s[1].v[0].none", 14)
 	f("nothing", 0)
+}
+
+func TestEachServiceBeginsWithTheDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := Parse("divvy.toml", `
+[[service]]
+name = "a"
+drain_timeout = "0s"
+[service.health]
+path = "/healthz"
+status = ["204"]
+[service.eject]
+failures = 0
+[[service]]
+name = "b"
+hosts = ["b.example.com"]
+slow_start = "30s"
+[[service]]
+name = "c"
+hosts = ["c.example.com"]
+health = { tcp = true, interval = "1s" }
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want [3]backends.Care
+	for i := range want {
+		want[i] = backends.DefaultCare()
+	}
+	want[0].DrainTimeout, want[0].Eject.Failures = 0, 0
+	want[0].Health.Path, want[0].Health.Status = "/healthz", []string{"204"}
+	want[1].SlowStart = 30 * time.Second
+	want[2].Health.TCP, want[2].Health.Interval = true, time.Second
+	for i, w := range want {
+		if got := c.Services[i].Care; !reflect.DeepEqual(got, w) {
+			t.Errorf("service %d:\ngot  %+v\nwant %+v", i, got, w)
+		}
+	}
 }
 
 func TestAFileThatIsNotThere(t *testing.T) {

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -52,7 +54,9 @@ func Parse(name, text string) (*Config, error) {
 	found := check("", tree, reflect.TypeFor[Config]())
 	rest, err := without(text, found)
 	if err == nil {
+		c.Services = defaultServices(tree)
 		_, err = toml.Decode(rest, c)
+		c.Docker.nameHosts()
 	}
 	if err != nil {
 		return nil, errors.Join(report(name, text, tree, found), fmt.Errorf("%s: %w", name, err))
@@ -60,7 +64,7 @@ func Parse(name, text string) (*Config, error) {
 	// What does not fit is left out, and what remains is judged too, but for what
 	// may only come of the gap: that two services are alike.
 	fits := len(found) == 0
-	for _, p := range c.validate() {
+	for _, p := range slices.Concat(c.validate(), c.reveal(), c.loadFiles()) {
 		known := slices.ContainsFunc(found, func(f problem) bool { return f.path == p.path })
 		if fits || p.path != "" && !known {
 			found = append(found, p)
@@ -70,6 +74,25 @@ func Parse(name, text string) (*Config, error) {
 		return nil, report(name, text, tree, found)
 	}
 	return c, nil
+}
+
+// loadFiles reads the files that services name.
+func (c *Config) loadFiles() (all []problem) {
+	for i := range c.Services {
+		all = append(all, split(fmt.Sprintf("service[%d]", i), c.Services[i].Load())...)
+	}
+	return all
+}
+
+// defaultServices returns as many services as a file has, so that it is decoded
+// over their defaults: elements of a list would begin as zero.
+func defaultServices(tree map[string]any) []Service {
+	list, _ := tree["service"].([]map[string]any)
+	var all []Service
+	for range list {
+		all = append(all, DefaultService())
+	}
+	return all
 }
 
 // without returns a text without the keys that the problems are about.
@@ -113,16 +136,24 @@ func remove(table map[string]any, path string) {
 	}
 }
 
-// AdminListen returns the admin listener of a file that need not be valid
-// otherwise: whoever asks how divvy does may do so because of that.
-func AdminListen(path string) string {
-	c := struct{ Admin Admin }{Default().Admin}
-	if data, err := os.ReadFile(path); err == nil {
-		if _, err := toml.Decode(string(data), &c); err != nil {
-			return Default().Admin.Listen
-		}
+// AdminOf returns what a file says of the admin listener, with the tokens. The
+// file need not be valid otherwise: whoever asks how divvy does may do so because
+// of that. Without a file it is the default.
+func AdminOf(path string) (Admin, error) {
+	c := &Config{Admin: Default().Admin}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return c.Admin, nil
 	}
-	return c.Admin.Listen
+	only := struct{ Admin *Admin }{&c.Admin}
+	if _, err := toml.Decode(string(data), &only); err != nil {
+		return Default().Admin, nil
+	}
+	var problems []error
+	for _, p := range c.reveal() {
+		problems = append(problems, fmt.Errorf("%s: %s", p.path, p.text))
+	}
+	return c.Admin, errors.Join(problems...)
 }
 
 // split takes joined errors apart, each of which begins with its key.
@@ -165,23 +196,35 @@ func report(name, text string, tree map[string]any, found []problem) error {
 	return errors.Join(all...)
 }
 
-// readable returns a key as people say it: the service by its name.
+// readable returns a key as people say it: the service or the host by its name.
 func readable(path string, tree map[string]any) string {
-	var i int
-	if n, _ := fmt.Sscanf(path, "service[%d]", &i); n != 1 {
+	list, who := tree["service"], "service"
+	rest, ok := strings.CutPrefix(path, "service[")
+	if !ok {
+		docker, _ := tree["docker"].(map[string]any)
+		list, who = docker["host"], "docker host"
+		rest, ok = strings.CutPrefix(path, "docker.host[")
+	}
+	index, key, _ := strings.Cut(rest, "]")
+	i, err := strconv.Atoi(index)
+	if !ok || err != nil {
 		return path
 	}
-	_, key, _ := strings.Cut(path, "]")
-	who := fmt.Sprintf("service number %d", i+1)
-	if list, ok := tree["service"].([]map[string]any); ok && i < len(list) {
-		if name, ok := list[i]["name"].(string); ok && name != "" {
-			who = "service " + name
-		}
-	}
+	who = fmt.Sprintf("%s %s", who, cmp.Or(nameOf(list, i), fmt.Sprintf("number %d", i+1)))
 	if key = strings.TrimPrefix(key, "."); key != "" {
 		who += ": " + key
 	}
 	return who
+}
+
+// nameOf returns the name of the i-th of a list of tables, "" if it has none.
+func nameOf(list any, i int) string {
+	tables, _ := list.([]map[string]any)
+	if i >= len(tables) {
+		return ""
+	}
+	name, _ := tables[i]["name"].(string)
+	return name
 }
 
 // Validate returns what is wrong with a configuration that did not come from a

@@ -1,6 +1,8 @@
 // Command app is the application that the tests run in containers: it serves
-// HTTP on port 8080, or that in PORT, ends what it has begun when it is asked to stop, and
-// checks its own health as "app check".
+// HTTP on port 8080, or that in PORT, each answer after the time in DELAY, and
+// checks its own health as "app check". As "app write PATH TEXT", and at its
+// start if WRITE is a path, it writes a file. When it is asked to stop it ends
+// what it has begun, unless ABRUPT is set: then it is gone.
 package main
 
 import (
@@ -10,13 +12,18 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
+	"time"
 )
 
 func main() {
 	run := serve
 	if len(os.Args) > 1 && os.Args[1] == "check" {
 		run = check
+	}
+	if len(os.Args) > 3 && os.Args[1] == "write" {
+		run = func() error { return write(os.Args[2], os.Args[3]) }
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "app:", err)
@@ -26,20 +33,41 @@ func main() {
 
 func serve() error {
 	signal.Ignore(syscall.SIGHUP)
+	delay, _ := time.ParseDuration(os.Getenv("DELAY"))
+	if path := os.Getenv("WRITE"); path != "" {
+		if err := write(path, "written"); err != nil {
+			return err
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGQUIT)
 	defer stop()
-	server := &http.Server{Addr: ":" + cmp.Or(os.Getenv("PORT"), "8080"), Handler: http.HandlerFunc(answer)}
+	server := &http.Server{Addr: ":" + cmp.Or(os.Getenv("PORT"), "8080"), Handler: answer(delay)}
 	drained := make(chan error, 1)
-	context.AfterFunc(ctx, func() { drained <- server.Shutdown(context.Background()) })
+	context.AfterFunc(ctx, func() {
+		if os.Getenv("ABRUPT") != "" {
+			os.Exit(1)
+		}
+		drained <- server.Shutdown(context.Background())
+	})
 	if err := server.ListenAndServe(); err != http.ErrServerClosed {
 		return err
 	}
 	return <-drained
 }
 
-func answer(w http.ResponseWriter, r *http.Request) {
+func answer(delay time.Duration) http.HandlerFunc {
 	host, _ := os.Hostname()
-	fmt.Fprintln(w, os.Getenv("VERSION"), host)
+	return func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(delay)
+		fmt.Fprintln(w, os.Getenv("VERSION"), host)
+	}
+}
+
+func write(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
 }
 
 func check() error {
