@@ -44,7 +44,7 @@ func (h *harness) health(i int, is backends.Health) {
 
 const (
 	unitForm = `[0-9a-f]{16}`
-	pinForm  = unitForm + `\.[0-9a-f]{16}\.[0-9a-f]{8}\.k3y1\.[A-Za-z0-9_-]{22}`
+	pinForm  = unitForm + `\.[0-9a-f]{16}\.[0-9a-f]{8}\.[0-9a-f]{8}\.k3y1\.[A-Za-z0-9_-]{22}`
 )
 
 func TestTheCookieIsSetAsItIsConfigured(t *testing.T) {

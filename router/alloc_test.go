@@ -22,7 +22,7 @@ func decisions(t testing.TB) map[string]func() {
 	pins := kept(even, func(c *Sticky) { c.By, c.Keep = []string{"header:X-User", "cookie"}, "always" })
 	s := w.service(pins)
 	const unit = "00000000deadbeef"
-	pin := m(shopCookie, s.writePin(unit, s.Versions[0], time.Now()))
+	pin := m(shopCookie, s.writePin(unit, s.Versions[0], time.Now(), s.splitID))
 	ann := request{header: m("X-User", "ann")}
 	d := s.Decide(Query{Request: ann, Now: time.Now()})
 	known := request{header: ann.header, cookie: m(shopCookie, d.issue)}

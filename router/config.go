@@ -48,6 +48,10 @@ type Config struct {
 	// Rules send requests that match to a version, before their unit is looked
 	// at. The first that matches, and whose version can answer, decides.
 	Rules []Rule `toml:"rule"`
+
+	// Compare and Goals say what versions are judged by.
+	Compare Compare `toml:"compare"`
+	Goals   []Goal  `toml:"goal"`
 }
 
 // The values of Config.OnTagMove.
@@ -84,6 +88,8 @@ func (c *Config) Validate() error {
 	c.TLS.validate(bad)
 	c.validateCookies(bad)
 	validateRules(c.Rules, bad)
+	c.Compare.validate(bad)
+	validateGoals(c.Goals, bad)
 	if slices.Contains(c.Sticky.By, "certificate") && !c.TLS.asks() {
 		bad("sticky.by: certificate: clients are not asked for one: set tls.client_auth")
 	}

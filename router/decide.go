@@ -50,6 +50,9 @@ type Decision struct {
 	// request has no unit, or it was not looked for.
 	By string
 
+	// Assigned is what is counted, see [Assignment].
+	Assigned Assignment
+
 	new   bool   // the unit was issued for this request
 	issue string // the value that the service's cookie is to have, "" as it is
 	grant string // the same of the cookie for overrides; noVersion: none
@@ -145,25 +148,29 @@ func (s *Service) hashedPin(value string, hash uint64) pin {
 func (s *Service) assign(q *Query, u *unit) Decision {
 	pinned := s.pinnedTo(u.pin, q)
 	if pinned != nil && pinned.Pool.Usable() {
-		d := Decision{Version: pinned, Reason: ByPin}
+		d := Decision{Version: pinned, Reason: ByPin, Assigned: s.pinned(pinned, u)}
 		if !u.pin.newest {
-			d.issue = s.cookieOf(u, pinned, u.pin.since)
+			d.issue = s.cookieOf(u, pinned, u.pin.since, u.pin.split)
 		}
 		return d
 	}
-	v, failover := pick(s.shares, u.hash)
+	v, first, steady := pick(s.shares, u.hash)
+	assigned := s.assigned(first, steady, u)
+	if pinned != nil {
+		assigned = s.pinned(pinned, u)
+	}
 	switch {
 	case v == nil:
-		return Decision{Reason: ByNone}
-	case failover || pinned != nil:
+		return Decision{Reason: ByNone, Assigned: assigned}
+	case v != first || pinned != nil:
 		// For as long as it lasts: the cookie stays as it is.
-		d := Decision{Version: v, Reason: ByFailover}
+		d := Decision{Version: v, Reason: ByFailover, Assigned: assigned}
 		if u.new {
 			d.issue = u.text
 		}
 		return d
 	}
-	d := Decision{Version: v, Reason: ByRequest}
+	d := Decision{Version: v, Reason: ByRequest, Assigned: assigned}
 	if u.by != "" {
 		d.Reason = ByUnit
 	}
@@ -173,26 +180,29 @@ func (s *Service) assign(q *Query, u *unit) Decision {
 		if s.keep == 0 && u.pin.ok && u.pin.version == v.hash {
 			since = u.pin.since // only the key has changed
 		}
-		d.issue = s.cookieOf(u, v, since)
+		d.issue = s.cookieOf(u, v, since, s.splitID)
 	case u.new:
 		d.issue = u.text
 	}
 	return d
 }
 
-// pinHolds reports whether a pin says what is so, for some time to come.
+// pinHolds reports whether a pin says what is so, for some time to come. Where units
+// move on some requests only, it also says which weights were in force at the last of
+// them: those that stayed then were decided about as well as those that moved.
 func (s *Service) pinHolds(p pin, v *Version, q *Query) bool {
-	return p.ok && p.newest && p.version == v.hash && (s.keep == 0 || s.fresh(p, q.Now))
+	return p.ok && p.newest && p.version == v.hash && (s.keep == 0 || s.fresh(p, q.Now)) &&
+		(len(s.rebalance) == 0 || p.split == s.splitID)
 }
 
 // cookieOf returns the value of the cookie that pins a unit or, without a key,
 // just keeps it.
-func (s *Service) cookieOf(u *unit, v *Version, since time.Time) string {
+func (s *Service) cookieOf(u *unit, v *Version, since time.Time, split uint32) string {
 	text := u.text
 	if text == "" {
 		text = fmt.Sprintf("%016x", u.hash)
 	}
-	if signed := s.writePin(text, v, since); signed != "" {
+	if signed := s.writePin(text, v, since, split); signed != "" {
 		return signed
 	}
 	if u.new {

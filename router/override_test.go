@@ -258,7 +258,7 @@ func TestAGrantIsGoodForWhatItWasGivenForOnly(t *testing.T) {
 	f("one that is over", s.grant("v1", noon.Add(-grantAge)), outside, ByRequest)
 	f("one that is over, from inside", s.grant("v1", noon.Add(-grantAge)), inside, ByRequest)
 	f("a version that does not exist", s.grant("v9", noon), outside, ByRequest)
-	f("a pin", s.writePin(newUnit(1), s.Versions[1], noon), outside, ByRequest)
+	f("a pin", s.writePin(newUnit(1), s.Versions[1], noon, 0x5e), outside, ByRequest)
 	f("a text that is no grant", s.keys.sign(grantPurpose, "shop", "v1"), outside, ByRequest)
 	f("no version", s.keys.sign(grantPurpose, "shop", "ffffffff"), outside, ByRequest)
 	f("too long", good+strings.Repeat("x", maxCookie), outside, ByRequest)

@@ -8,8 +8,11 @@ import (
 // pin remembers which version a unit was assigned to, and when. It is written in
 // the cookie of the service behind the unit, signed:
 //
-//	0123456789abcdef.89abcdef01234567.65a0c3f1.k3y1.MTIzNDU2Nzg5MDEyMzQ1Ng
-//	unit             version          time     key  signature
+//	0123456789abcdef.89abcdef01234567.65a0c3f1.0a1b2c3d.k3y1.MTIzNDU2Nzg5MDEyMzQ1Ng
+//	unit             version          time     split    key  signature
+//
+// The split is the one that it was assigned by, see [Service.SplitID]: the unit is
+// counted with its weights for as long as it stays.
 //
 // The unit is a random one that divvy issued or, where the unit is something
 // else of the request, its hash: so a pin is good for nobody but its unit. What
@@ -18,13 +21,14 @@ import (
 type pin struct {
 	version uint64 // Version.hash
 	since   time.Time
+	split   uint32
 	newest  bool // it was signed by the key that signs now
 	ok      bool
 }
 
 const (
 	pinPurpose = "pin"
-	pinLen     = unitLen + 1 + 16 + 1 + 8
+	pinLen     = unitLen + 1 + 16 + 1 + 8 + 1 + 8
 )
 
 // readPin returns the pin of a unit, whose text stands in front of it.
@@ -37,16 +41,17 @@ func (s *Service) readPin(value, unit string) pin {
 		return pin{}
 	}
 	version, ok1 := hexNumber(text[unitLen+1 : unitLen+17])
-	since, ok2 := hexNumber(text[unitLen+18:])
-	return pin{version, time.Unix(int64(since), 0), newest, ok1 && ok2}
+	since, ok2 := hexNumber(text[unitLen+18 : unitLen+26])
+	split, ok3 := hexNumber(text[unitLen+27:])
+	return pin{version, time.Unix(int64(since), 0), uint32(split), newest, ok1 && ok2 && ok3}
 }
 
 // writePin returns the value of the cookie that pins a unit.
-func (s *Service) writePin(unit string, v *Version, since time.Time) string {
+func (s *Service) writePin(unit string, v *Version, since time.Time, split uint32) string {
 	if !s.keys.can() {
 		return ""
 	}
-	return s.keys.sign(pinPurpose, s.Name, fmt.Sprintf("%s.%016x.%08x", unit, v.hash, uint32(since.Unix())))
+	return s.keys.sign(pinPurpose, s.Name, fmt.Sprintf("%s.%016x.%08x.%08x", unit, v.hash, uint32(since.Unix()), split))
 }
 
 // pinnedTo returns the version that a unit stays with, nil if it is to be

@@ -348,7 +348,7 @@ func TestAPinIsSignedAnewWhenTheKeyHasChanged(t *testing.T) {
 	}
 	// since returns when the unit of a browser was assigned, as the cookie says.
 	since := func(b *visitor) string { return strings.Split(b.jar[shopCookie], ".")[2] }
-	signer := func(b *visitor) string { return strings.Split(b.jar[shopCookie], ".")[3] }
+	signer := func(b *visitor) string { return strings.Split(b.jar[shopCookie], ".")[4] }
 
 	day := keep("24h")
 	b := newcomer(t, with(day, even, oldKey), "v0")
@@ -434,12 +434,12 @@ func TestAPinIsReadAsItIsWritten(t *testing.T) {
 	s := versions(t, 2).service(kept(map[string]int{"v0": 1, "v1": 1}, keep("always")))
 	v := s.Versions[1]
 	const unit = "00000000deadbeef"
-	value := s.writePin(unit, v, noon)
-	want := fmt.Sprintf("%s.%016x.%08x.k3y1.", unit, v.hash, noon.Unix())
-	if !strings.HasPrefix(value, want) || len(value) != len(want)+macLen || len(value) > 100 {
+	value := s.writePin(unit, v, noon, 0x5e)
+	want := fmt.Sprintf("%s.%016x.%08x.0000005e.k3y1.", unit, v.hash, noon.Unix())
+	if !strings.HasPrefix(value, want) || len(value) != len(want)+macLen || len(value) > 110 {
 		t.Errorf("got %s, want %s…", value, want)
 	}
-	if p := s.readPin(value, unit); !p.ok || !p.newest || p.version != v.hash || !p.since.Equal(noon) {
+	if p := s.readPin(value, unit); !p.ok || !p.newest || p.version != v.hash || !p.since.Equal(noon) || p.split != 0x5e {
 		t.Errorf("got %+v", p)
 	}
 	f := func(why, text string) {
@@ -450,10 +450,11 @@ func TestAPinIsReadAsItIsWritten(t *testing.T) {
 	}
 	// Though we signed it, it is none.
 	f("another's", strings.Replace(value[:pinLen], unit, "00000000deadbeee", 1))
-	f("no time", value[:pinLen-9])
-	f("a time that is none", value[:pinLen-1]+"g")
-	f("a version that is none", unit+".000000000000000G."+value[pinLen-8:pinLen])
-	f("capitals", unit+"."+strings.Repeat("A", 16)+"."+value[pinLen-8:pinLen])
+	f("no split", value[:pinLen-9])
+	f("a split that is none", value[:pinLen-1]+"g")
+	f("a time that is none", value[:pinLen-10]+"g"+value[pinLen-9:pinLen])
+	f("a version that is none", unit+".000000000000000G."+value[pinLen-17:pinLen])
+	f("capitals", unit+"."+strings.Repeat("A", 16)+"."+value[pinLen-17:pinLen])
 	f("more", value[:pinLen]+"0")
 }
 
@@ -488,7 +489,7 @@ func TestACookieThatIsNotOursDoesNothing(t *testing.T) {
 	f("another version", string(tampered), false)
 	f("cut off", pin[:len(pin)-1], false)
 	f("nothing behind the point", unit+".", false)
-	f("of another service", cart.writePin(unit, s.Versions[0], noon), false)
+	f("of another service", cart.writePin(unit, s.Versions[0], noon, 0x5e), false)
 	f("a grant", s.grant("v0", noon), true)
 	f("signed by another key of the same name", unit+pin[unitLen:pinLen]+".k3y1."+signature([]byte("another"), pinPurpose, "shop", pin[:pinLen]+".k3y1"), false)
 	f("another's pin behind the unit", newUnit(5)+pin[unitLen:], false)

@@ -65,8 +65,11 @@ type rule struct {
 	index int
 	name  string
 	to    string
-	all   []condition
+	conditions
 }
+
+// conditions are tests that all have to be passed.
+type conditions []condition
 
 // condition is one test of a request.
 type condition struct {
@@ -81,15 +84,22 @@ type condition struct {
 func newRules(rules []Rule) []rule {
 	var all []rule
 	for i, r := range rules {
-		compiled := rule{index: i, name: r.Name, to: r.To}
-		for _, text := range r.If {
-			if c, err := parseCondition(text); err == nil {
-				compiled.all = append(compiled.all, c)
-			}
+		if c := compile(r.If); c != nil {
+			all = append(all, rule{i, r.Name, r.To, c})
 		}
-		if len(compiled.all) == len(r.If) {
-			all = append(all, compiled)
+	}
+	return all
+}
+
+// compile reads conditions; it returns nil if one of them is none.
+func compile(texts []string) conditions {
+	var all conditions
+	for _, text := range texts {
+		c, err := parseCondition(text)
+		if err != nil {
+			return nil
 		}
+		all = append(all, c)
 	}
 	return all
 }
@@ -141,10 +151,10 @@ func parseCondition(text string) (c condition, err error) {
 	return c, nil
 }
 
-// matches reports whether a request meets all conditions.
-func (r *rule) matches(q *Query) bool {
-	for i := range r.all {
-		if !r.all[i].holds(q) {
+// met reports whether a request meets all conditions.
+func (all conditions) met(q *Query) bool {
+	for i := range all {
+		if !all[i].holds(q) {
 			return false
 		}
 	}
@@ -188,7 +198,7 @@ func (c *condition) of(q *Query) string {
 func (s *Service) ruled(q *Query) (*rule, *Version) {
 	for i := range s.rules {
 		r := &s.rules[i]
-		if r.matches(q) {
+		if r.met(q) {
 			if v := s.find(r.to); v != nil {
 				return r, v
 			}

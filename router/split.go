@@ -21,6 +21,7 @@ type share struct {
 	weight     float64
 	candidates []*Version // in the order in which they come into question
 	follow     bool       // the first that can answer has it, not the first that runs
+	seen       *Version   // the holder when the table was built
 }
 
 // holder returns the version that has the share now, nil if none runs.
@@ -120,13 +121,15 @@ func addShare(shares []share, s share) []share {
 }
 
 // pick returns the version that the unit with this hash gets, nil if no version
-// with weight has a usable backend. It reports whether that is another than
-// the hash's first choice because the first choice has no usable backend.
-func pick(shares []share, unit uint64) (chosen *Version, failover bool) {
-	var first *Version
+// with weight has a usable backend, and the hash's first choice, which is another
+// if it has no usable backend. It reports whether those have the weights who had
+// them when the table was built.
+func pick(shares []share, unit uint64) (chosen, first *Version, steady bool) {
 	firstScore, chosenScore := math.Inf(1), math.Inf(1)
+	steady = true
 	for i := range shares {
 		v := shares[i].holder()
+		steady = steady && v == shares[i].seen
 		if v == nil {
 			continue
 		}
@@ -141,7 +144,7 @@ func pick(shares []share, unit uint64) (chosen *Version, failover bool) {
 			chosen, chosenScore = v, score
 		}
 	}
-	return chosen, chosen != first
+	return chosen, first, steady
 }
 
 // held returns the weight of those shares that are held by v, the holder of the

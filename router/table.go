@@ -43,6 +43,10 @@ type Service struct {
 	override   overrides
 	shares     []share
 	idle       []string // names of the split that mean no version
+	compare    Compare
+	goals      []goal
+	counting   Counting
+	splitID    uint32
 }
 
 // Version is one version of a service in a table.
@@ -107,6 +111,11 @@ func NewService(in Input) *Service {
 		}
 	}
 	s.shares, s.idle = newSplit(in, s.Versions), idleWeights(in.Weights, s.Versions)
+	for i := range s.shares {
+		s.shares[i].seen = s.shares[i].holder()
+	}
+	s.splitID = splitIDOf(s.Holdings())
+	s.compare, s.goals = in.Compare, newGoals(in.Goals)
 	s.stick(in.Sticky)
 	s.rules = newRules(in.Rules)
 	for _, r := range in.Rules {
