@@ -3,6 +3,7 @@ package proxy
 import (
 	"testing"
 
+	"divvy/metrics/stats"
 	"divvy/router"
 )
 
@@ -22,12 +23,16 @@ func TestTheFastPathAllocatesNothing(t *testing.T) {
 				s.Weights = map[string]int{"v1": 90, "v2": 10}
 				change(c, s)
 			})
+			r := door.judged(true)
 			exchange := door.again(t, 100, request)
 			for range 100 {
 				exchange() // until everything has its size
 			}
 			if n := testing.AllocsPerRun(500, exchange); n != 0 {
 				t.Errorf("%v allocations, want 0", n)
+			}
+			if c := tellCounts(r, stats.Stable).requests + tellCounts(r, stats.Candidate).requests; c < 600 {
+				t.Errorf("%d requests were counted", c)
 			}
 		})
 	}

@@ -65,11 +65,14 @@ func (ex *exchange) giveUp(err, cause error) {
 		err = errClientGone
 	case errors.As(err, &lost):
 		err = fmt.Errorf("writing to the client: %w", err)
-	case isTimeout(err):
-		err = fmt.Errorf("the answer was cut short: %w", errSlow)
-	case err == io.EOF:
-		err = fmt.Errorf("the answer was cut short: %w", io.ErrUnexpectedEOF)
 	default:
+		ex.tally.short = !errors.Is(err, errDrained)
+		switch {
+		case isTimeout(err):
+			err = errSlow
+		case err == io.EOF:
+			err = io.ErrUnexpectedEOF
+		}
 		err = fmt.Errorf("the answer was cut short: %w", err)
 	}
 	ex.fail(err)

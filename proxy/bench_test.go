@@ -23,16 +23,23 @@ func BenchmarkExchange(b *testing.B) {
 			door.bench(b, size, "GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n")
 		})
 	}
-	b.Run("sticky", func(b *testing.B) {
-		door := newHarness(b, openHTTP1)
-		door.serveBytes("v1", 100)
-		door.serveBytes("v2", 100)
-		door.configure(func(_ *Config, s *router.Config) {
-			s.Weights = map[string]int{"v1": 90, "v2": 10}
-			s.Sticky.By = []string{"cookie"}
-		})
-		door.bench(b, 100, "GET / HTTP/1.1\r\nHost: shop.test\r\nCookie: divvy-shop=0123456789abcdef\r\n\r\n")
-	})
+	sticky := func(judged bool) func(b *testing.B) {
+		return func(b *testing.B) {
+			door := newHarness(b, openHTTP1)
+			door.serveBytes("v1", 100)
+			door.serveBytes("v2", 100)
+			door.configure(func(_ *Config, s *router.Config) {
+				s.Weights = map[string]int{"v1": 90, "v2": 10}
+				s.Sticky.By = []string{"cookie"}
+			})
+			if judged {
+				door.judged(true)
+			}
+			door.bench(b, 100, "GET / HTTP/1.1\r\nHost: shop.test\r\nCookie: divvy-shop=0123456789abcdef\r\n\r\n")
+		}
+	}
+	b.Run("sticky", sticky(false))
+	b.Run("judged", sticky(true))
 	b.Run("POST", func(b *testing.B) {
 		door := newHarness(b, openHTTP1)
 		door.origin("v1", func(w http.ResponseWriter, r *http.Request) {

@@ -116,6 +116,7 @@ type state struct {
 	random      uint64
 	decision    router.Decision
 	meter       *metrics.Meter
+	tally       tally
 
 	link       *link // that the request is sent on
 	sent       bool  // it was, or it was tried

@@ -56,8 +56,9 @@ type harness struct {
 		http.RoundTripper
 		CloseIdleConnections()
 	}
-	changed func(Config) // takes over a changed configuration
-	stop    func()       // stops gracefully, and returns when that is done
+	changed func(Config)          // takes over a changed configuration
+	built   func(*router.Service) // called with the service before it is used, if set
+	stop    func()                // stops gracefully, and returns when that is done
 }
 
 func newHarness(t testing.TB, open func(*harness)) *harness {
@@ -108,6 +109,9 @@ var keys = router.NewKeyring([]router.Key{{ID: "k3y1", Secret: []byte("a secret 
 func (h *harness) publish() {
 	own := router.Input{Config: h.service, Members: h.registry.Members("shop"), Keys: keys}
 	table := router.Build(append(slices.Clip(h.others), own))
+	if h.built != nil {
+		h.built(table.Services[len(h.others)])
+	}
 	h.proxy.Publish(table, h.config)
 }
 

@@ -138,7 +138,9 @@ func fulfillable(f *http1.Fields) bool {
 // decide finds the version that answers.
 func (p *Proxy) decide(ex *exchange) {
 	ex.random = rand.Uint64()
-	ex.assign(ex.service.Decide(ex.asks()))
+	q := ex.asks()
+	ex.assign(ex.service.Decide(q))
+	ex.arrive(q)
 	if ex.decision.Reason == router.ByRule {
 		ex.world.rules[ex.service.Index][ex.decision.Rule].Inc()
 	}
@@ -171,13 +173,14 @@ func (p *Proxy) observe(ex *exchange) {
 	if ex.cause != nil {
 		r.Err = ex.cause.Error()
 	}
+	defer p.recoverObserving(ex)
+	ex.count()
 	if p.Sink != nil {
-		defer p.recoverObserving(ex)
 		p.Sink.Observe(r)
 	}
 }
 
-// recoverObserving keeps a bug in a sink from costing the client its answer.
+// recoverObserving keeps a bug in what counts from costing the client its answer.
 func (p *Proxy) recoverObserving(ex *exchange) {
 	if bug := recover(); bug != nil {
 		p.logBug(ex, "a bug: the request is not observed", bug)

@@ -32,6 +32,9 @@ func (t *Tally) Units() uint64 { return t[countUnits] }
 // Errors returns how many units met an error.
 func (t *Tally) Errors() uint64 { return t[countFailed] }
 
+// Canceled returns how many units went away before an answer.
+func (t *Tally) Canceled() uint64 { return t[countCanceled] }
+
 // Goal returns how many units reached goal i.
 func (t *Tally) Goal(i int) uint64 { return t[countGoals+i] }
 
