@@ -249,6 +249,7 @@ func (ex *exchange) nextBackend() *backends.Backend {
 		}
 		if d.Version != ex.decision.Version { // which may have one again
 			was := ex.meter
+			d.Assigned = ex.decision.Assigned
 			ex.assign(d)
 			was.End()
 			ex.meter.Begin()

@@ -1,7 +1,6 @@
 package router
 
 import (
-	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -116,10 +115,10 @@ func FuzzCookie(f *testing.F) {
 		if len(value) > maxCookie {
 			want = decide(shopCookie, "")
 		}
-		if got := decide(shopCookie, value); !reflect.DeepEqual(got, want) && !weSigned(pinPurpose, value) {
+		if got := decide(shopCookie, value); got != want && !weSigned(pinPurpose, value) {
 			t.Errorf("%q as the service's: got %+v, want %+v", value, got, want)
 		}
-		if got := decide("divvy-version", value); !reflect.DeepEqual(got, decide("divvy-version", "")) && !weSigned(grantPurpose, value) {
+		if got := decide("divvy-version", value); got != decide("divvy-version", "") && !weSigned(grantPurpose, value) {
 			t.Errorf("%q as that of an override: got %+v", value, got)
 		}
 		for _, other := range []*Service{cart, foreign} {

@@ -32,8 +32,9 @@ type Counting struct {
 // if chance had no part in it: an override, an audience rule.
 type Assignment struct {
 	Version *Version // nil for none; another one may answer
-	Arms    []Arm    // at most MaxCandidates
 	Unit    uint64   // a hash, 0 if the request is its own unit
+
+	split uint32 // whose weights decided, see Service.SplitID
 }
 
 // Count has the requests of the service counted. It is called before the table is
@@ -82,31 +83,22 @@ func splitIDOf(all []Holding) uint32 {
 	return uint32(xxhash.Sum64(b))
 }
 
-// assigned returns what is counted of a unit that the hash gave to v by the weights
-// in force. Steady says that they are those that the table was built for.
-func (s *Service) assigned(v *Version, steady bool, u *unit) Assignment {
-	if !steady {
-		return Assignment{}
+// Arms returns where an assignment is counted: nowhere if its split is not remembered,
+// at most in MaxCandidates comparisons otherwise.
+func (s *Service) Arms(a Assignment) []Arm {
+	arms := s.counting.Now
+	if a.split != s.splitID {
+		arms = s.counting.Then[a.split]
 	}
-	return s.counts(s.counting.Now, v, u)
+	if a.Version == nil || a.Version.Index >= len(arms) {
+		return nil
+	}
+	return arms[a.Version.Index]
 }
 
-// pinned returns what is counted of a unit that was given to v before.
-func (s *Service) pinned(v *Version, u *unit) Assignment {
-	if u.pin.split == s.splitID {
-		return s.counts(s.counting.Now, v, u)
-	}
-	return s.counts(s.counting.Then[u.pin.split], v, u)
-}
-
-func (s *Service) counts(arms [][]Arm, v *Version, u *unit) Assignment {
-	if v == nil {
-		return Assignment{}
-	}
-	a := Assignment{Version: v}
-	if v.Index < len(arms) {
-		a.Arms = arms[v.Index]
-	}
+// assigned returns the assignment of a unit to v by a split.
+func (u *unit) assigned(v *Version, split uint32) Assignment {
+	a := Assignment{Version: v, split: split}
 	if u.by != "" {
 		a.Unit = u.hash
 	}

@@ -38,47 +38,47 @@ func TestWhatChanceGaveIsCounted(t *testing.T) {
 	}
 	was, is := at(even), at(rising)
 	b := newcomer(t, was, "v0")
-	f := func(why string, d Decision, want Reason, arm *Arm) {
+	f := func(why string, s *Service, d Decision, want Reason, arm *Arm) {
 		t.Helper()
-		a := d.Assigned
+		a, arms := d.Assigned, s.Arms(d.Assigned)
 		switch {
 		case d.Reason != want:
 			t.Errorf("%s: decided by %s", why, d.Reason)
-		case arm == nil && len(a.Arms) > 0:
+		case arm == nil && len(arms) > 0:
 			t.Errorf("%s: it is counted: %+v", why, a)
-		case arm != nil && (len(a.Arms) != 1 || a.Arms[0] != *arm || a.Version.Index != int(arm.Side)):
+		case arm != nil && (len(arms) != 1 || arms[0] != *arm || a.Version.Index != int(arm.Side)):
 			t.Errorf("%s: got %+v", why, a)
 		case arm != nil && a.Unit == 0:
 			t.Errorf("%s: it has no unit", why)
 		}
 	}
 	stable, candidate := &then[was.SplitID()][0][0], &then[is.SplitID()][1][0]
-	f("a newcomer", newVisitor(t, b.random).get(was, "/"), ByUnit, stable)
-	f("one more", newVisitor(t, b.random).get(is, "/"), ByUnit, candidate)
-	f("who is pinned", b.get(was, "/"), ByPin, stable)
-	f("who was pinned before an edit", b.get(is, "/"), ByPin, stable)
-	f("a rule", b.get(is, "/beta"), ByRule, nil)
-	f("an override", b.get(is, "/?divvy-token=another&divvy-version=v2"), ByOverride, nil)
+	f("a newcomer", was, newVisitor(t, b.random).get(was, "/"), ByUnit, stable)
+	f("one more", is, newVisitor(t, b.random).get(is, "/"), ByUnit, candidate)
+	f("who is pinned", was, b.get(was, "/"), ByPin, stable)
+	f("who was pinned before an edit", is, b.get(is, "/"), ByPin, stable)
+	f("a rule", is, b.get(is, "/beta"), ByRule, nil)
+	f("an override", is, b.get(is, "/?divvy-token=another&divvy-version=v2"), ByOverride, nil)
 	b.get(is, "/?divvy-version=none")
 	other := judged(w.service(c), r, map[uint32][][]Arm{})
-	f("a pin by a split that nobody remembers", b.get(other, "/"), ByPin, nil)
+	f("a pin by a split that nobody remembers", other, b.get(other, "/"), ByPin, nil)
 
 	w.sicken("c0")
-	f("a version that cannot answer", b.get(is, "/"), ByFailover, stable)
+	f("a version that cannot answer", is, b.get(is, "/"), ByFailover, stable)
 	w.sicken("c1")
-	f("a unit that nobody can answer", newVisitor(t, 7).get(is, "/"), ByNone, candidate)
+	f("a unit that nobody can answer", is, newVisitor(t, 7).get(is, "/"), ByNone, candidate)
 	w.heal("c0")
 	w.heal("c1")
 	w.found = w.found[1:]
 	w.registry.Replace(w.found)
-	f("a table that is older than what runs", newVisitor(t, 8).get(is, "/"), ByUnit, nil)
+	f("a table that is older than what runs", is, newVisitor(t, 8).get(is, "/"), ByUnit, nil)
 }
 
 func TestARequestWithoutAUnitIsOneByItself(t *testing.T) {
 	t.Parallel()
 	w := versions(t, 2)
 	s := judged(w.service(Config{Weights: map[string]int{"v0": 1, "v1": 1}}), stats.NewRecorder(stats.Key{}, false, nil), map[uint32][][]Arm{})
-	if a := s.Decide(Query{Request: request{}, Random: 1}).Assigned; a.Unit != 0 || len(a.Arms) != 1 {
+	if a := s.Decide(Query{Request: request{}, Random: 1}).Assigned; a.Unit != 0 || len(s.Arms(a)) != 1 {
 		t.Errorf("got %+v", a)
 	}
 }
@@ -135,7 +135,7 @@ func TestTheSplitThatIsCountedIsTheOneThatWasSet(t *testing.T) {
 					// A tenth of the requests fail, whoever answers them.
 					a := (*u).get(s, target).Assigned
 					x := stats.Sample{Unit: a.Unit, Failed: rnd.IntN(10) == 0}
-					for _, arm := range a.Arms {
+					for _, arm := range s.Arms(a) {
 						arm.Split.Arrive(arm.Side, &x)
 						arm.Split.Record(arm.Side, &x)
 					}

@@ -148,16 +148,19 @@ func (s *Service) hashedPin(value string, hash uint64) pin {
 func (s *Service) assign(q *Query, u *unit) Decision {
 	pinned := s.pinnedTo(u.pin, q)
 	if pinned != nil && pinned.Pool.Usable() {
-		d := Decision{Version: pinned, Reason: ByPin, Assigned: s.pinned(pinned, u)}
+		d := Decision{Version: pinned, Reason: ByPin, Assigned: u.assigned(pinned, u.pin.split)}
 		if !u.pin.newest {
 			d.issue = s.cookieOf(u, pinned, u.pin.since, u.pin.split)
 		}
 		return d
 	}
 	v, first, steady := pick(s.shares, u.hash)
-	assigned := s.assigned(first, steady, u)
-	if pinned != nil {
-		assigned = s.pinned(pinned, u)
+	var assigned Assignment
+	switch {
+	case pinned != nil:
+		assigned = u.assigned(pinned, u.pin.split)
+	case steady:
+		assigned = u.assigned(first, s.splitID)
 	}
 	switch {
 	case v == nil:
