@@ -63,6 +63,8 @@ const wholeMetric = "all"
 type comparisons struct {
 	info, ratio, difference, evidence, line, tolerated, verdict, events, eta *prometheus.Desc
 	off, splitEvidence, splitLine, share                                     *prometheus.Desc
+
+	role *prometheus.Desc
 }
 
 func newComparisons() *comparisons {
@@ -84,13 +86,15 @@ func newComparisons() *comparisons {
 		splitEvidence: desc("divvy_srm_evidence", "Natural logarithm of the e-value against a split that is as set.", "proxy"),
 		splitLine:     desc("divvy_srm_alarm_line", "The evidence from which on the split is off.", "proxy"),
 		share:         desc("divvy_srm_share_ratio", "The candidate's share of what it and stable got, as the weights mean it and as it was.", "proxy", "bound"),
+
+		role: prometheus.NewDesc("divvy_version_role", "What the version is in comparisons, stable or candidate; always 1.", []string{"service", "version", "role"}, nil),
 	}
 }
 
 func (c *comparisons) describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.info, c.ratio, c.difference, c.evidence, c.line, c.tolerated, c.verdict, c.events, c.eta,
-		c.off, c.splitEvidence, c.splitLine, c.share,
+		c.off, c.splitEvidence, c.splitLine, c.share, c.role,
 	} {
 		ch <- d
 	}
@@ -103,6 +107,20 @@ type exporter func(d *prometheus.Desc, t prometheus.ValueType, value float64, la
 func (export exporter) known(d *prometheus.Desc, value float64, labels ...string) {
 	if !math.IsNaN(value) {
 		export(d, prometheus.GaugeValue, value, labels...)
+	}
+}
+
+// exportAll exports comparisons, each of a candidate of its own.
+func (c *comparisons) exportAll(all []ComparisonStatus, export exporter) {
+	stable := map[string]bool{} // of each service once, though it is in several comparisons
+	for i := range all {
+		s := &all[i]
+		c.export(s, export)
+		export(c.role, prometheus.GaugeValue, 1, s.Service, s.Candidate, "candidate")
+		if !stable[s.Service] {
+			stable[s.Service] = true
+			export(c.role, prometheus.GaugeValue, 1, s.Service, s.Stable, "stable")
+		}
 	}
 }
 

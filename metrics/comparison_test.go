@@ -28,8 +28,18 @@ var compared = ComparisonStatus{
 func TestAComparisonIsExportedWithAllItsNumbers(t *testing.T) {
 	t.Parallel()
 	p := New(DefaultConfig())
-	p.Watch(func() Snapshot { return Snapshot{Comparisons: []ComparisonStatus{compared}} })
-	want := `divvy_comparison_alarm_line{candidate="v2",metric="errors",scope="recent",service="shop"} 5.3
+	another := ComparisonStatus{Service: "shop", Stable: "v1", Candidate: "v3"}
+	now := []ComparisonStatus{compared, another}
+	p.Watch(func() Snapshot { return Snapshot{Comparisons: now} })
+	want := `divvy_version_role{role="candidate",service="shop",version="v2"} 1
+divvy_version_role{role="candidate",service="shop",version="v3"} 1
+divvy_version_role{role="stable",service="shop",version="v1"} 1
+`
+	if got := scrape(t, p, "divvy_version_role"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	now = now[:1]
+	want = `divvy_comparison_alarm_line{candidate="v2",metric="errors",scope="recent",service="shop"} 5.3
 divvy_comparison_alarm_line{candidate="v2",metric="errors",scope="whole",service="shop"} 4.6
 divvy_comparison_alarm_line{candidate="v2",metric="p99",scope="whole",service="shop"} 4.6
 divvy_comparison_difference{bound="estimate",candidate="v2",metric="errors",service="shop"} 0.0031

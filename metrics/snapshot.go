@@ -137,9 +137,7 @@ func (s *status) Collect(ch chan<- prometheus.Metric) {
 			export(s.ejections, counter, float64(n), v.Service, v.Version, reason)
 		}
 	}
-	for i := range now.Comparisons {
-		s.comparisons.export(&now.Comparisons[i], export)
-	}
+	s.comparisons.exportAll(now.Comparisons, export)
 	for _, h := range now.Hosts {
 		export(s.dockerUp, gauge, number(h.Up), h.Name)
 		export(s.dockerErrors, counter, float64(h.Errors), h.Name)
