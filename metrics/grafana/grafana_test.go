@@ -18,23 +18,41 @@ import (
 var exported = []string{
 	"divvy_access_log_dropped_total",
 	"divvy_assignments_total",
+	"divvy_backend_ejections_total",
 	"divvy_backends",
 	"divvy_build_info",
 	"divvy_certificate_expiry_seconds",
 	"divvy_certificate_failures_total",
+	"divvy_comparison_alarm_line",
+	"divvy_comparison_difference",
+	"divvy_comparison_eta_seconds",
+	"divvy_comparison_events_total",
+	"divvy_comparison_evidence",
+	"divvy_comparison_info",
+	"divvy_comparison_ratio",
+	"divvy_comparison_tolerated_ratio",
+	"divvy_comparison_verdict",
 	"divvy_config_last_reload_successful",
 	"divvy_config_last_reload_timestamp_seconds",
 	"divvy_docker_errors_total",
 	"divvy_docker_up",
+	"divvy_grpc_requests_total",
 	"divvy_request_bytes_total",
 	"divvy_request_duration_seconds",
 	"divvy_requests_in_flight",
 	"divvy_requests_total",
 	"divvy_response_bytes_total",
 	"divvy_retries_total",
+	"divvy_rule_matches_total",
+	"divvy_srm_alarm_line",
+	"divvy_srm_detected",
+	"divvy_srm_evidence",
+	"divvy_srm_share_ratio",
 	"divvy_time_to_first_byte_seconds",
 	"divvy_unrouted_requests_total",
 	"divvy_version_info",
+	"divvy_version_mutable",
+	"divvy_version_role",
 	"divvy_version_share",
 	"divvy_version_weight",
 }
@@ -112,35 +130,35 @@ func TestBrokenDashboardsAreRefused(t *testing.T) {
 		}
 	}
 	f("no panels", func(d *dashboard) { d.Panels = nil })
-	f("id 2 is taken", func(d *dashboard) { d.Panels[0].ID = 2 })
-	f("has no id", func(d *dashboard) { d.Panels[0].ID = 0 })
-	f("has no title", func(d *dashboard) { d.Panels[0].Title = "" })
-	f("has no description", func(d *dashboard) { d.Panels[0].Description = "" })
-	f("has no targets", func(d *dashboard) { d.Panels[0].Targets = nil })
-	f("lie on each other", func(d *dashboard) { d.Panels[1].GridPos = d.Panels[0].GridPos })
-	f("lie on each other", func(d *dashboard) { d.Panels[0].GridPos.H++ })
-	f("lies outside the grid", func(d *dashboard) { d.Panels[0].GridPos.X = 22 })
-	f("lies outside the grid", func(d *dashboard) { d.Panels[0].GridPos.W = 0 })
-	f(`data source "prometheus"`, func(d *dashboard) { d.Panels[0].Targets[0].Datasource.UID = "prometheus" })
-	f("data source missing", func(d *dashboard) { d.Panels[0].Datasource = nil })
-	f("data source missing", func(d *dashboard) { d.Panels[0].Targets[0].Datasource = nil })
+	f("id 3 is taken", func(d *dashboard) { d.Panels[1].ID = 3 })
+	f("has no id", func(d *dashboard) { d.Panels[1].ID = 0 })
+	f("has no title", func(d *dashboard) { d.Panels[1].Title = "" })
+	f("has no description", func(d *dashboard) { d.Panels[1].Description = "" })
+	f("has no targets", func(d *dashboard) { d.Panels[1].Targets = nil })
+	f("lie on each other", func(d *dashboard) { d.Panels[3].GridPos = d.Panels[1].GridPos })
+	f("lie on each other", func(d *dashboard) { d.Panels[1].GridPos.H++ })
+	f("lies outside the grid", func(d *dashboard) { d.Panels[1].GridPos.X = 22 })
+	f("lies outside the grid", func(d *dashboard) { d.Panels[1].GridPos.W = 0 })
+	f(`data source "prometheus"`, func(d *dashboard) { d.Panels[1].Targets[0].Datasource.UID = "prometheus" })
+	f("data source missing", func(d *dashboard) { d.Panels[1].Datasource = nil })
+	f("data source missing", func(d *dashboard) { d.Panels[1].Targets[0].Datasource = nil })
 	f("data source missing", func(d *dashboard) { d.Annotations.List[0].Datasource = nil })
 	f("data source missing", func(d *dashboard) { d.Templating.List[1].Datasource = nil })
 	f("no variable datasource", func(d *dashboard) { d.Templating.List[0].Name = "source" })
 	f("unknown variable $service", func(d *dashboard) { d.Templating.List[1].Name = "app" })
 	f("unknown metric divvy_request_total", func(d *dashboard) {
-		d.Panels[0].Targets[0].Expr = "sum(divvy_request_total)"
+		d.Panels[1].Targets[0].Expr = "sum(divvy_request_total)"
 	})
 	f("unknown metric divvy_requests_count", func(d *dashboard) {
-		d.Panels[0].Targets[0].Expr = "sum(divvy_requests_count)"
+		d.Panels[1].Targets[0].Expr = "sum(divvy_requests_count)"
 	})
 	f("unknown metric divvy_docker_up_sum", func(d *dashboard) {
-		d.Panels[0].Targets[0].Expr = "divvy_docker_up_sum"
+		d.Panels[1].Targets[0].Expr = "divvy_docker_up_sum"
 	})
-	f("asks nothing", func(d *dashboard) { d.Panels[0].Targets[0].Expr = "" })
-	f("asks nothing", func(d *dashboard) { d.Panels[0].Targets[0].Expr = "up" })
+	f("asks nothing", func(d *dashboard) { d.Panels[1].Targets[0].Expr = "" })
+	f("asks nothing", func(d *dashboard) { d.Panels[1].Targets[0].Expr = "up" })
 	f("refId A is taken", func(d *dashboard) {
-		d.Panels[0].Targets = append(d.Panels[0].Targets, d.Panels[0].Targets[0])
+		d.Panels[1].Targets = append(d.Panels[1].Targets, d.Panels[1].Targets[0])
 	})
 	f("unknown metric divvy_gone", func(d *dashboard) { d.Annotations.List[0].Expr = "divvy_gone" })
 	f("unknown metric divvy_gone", func(d *dashboard) {
