@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // other is the label value of what is out of bounds, so that nothing a
@@ -38,6 +39,27 @@ func (c *codes) counter(status int) prometheus.Counter {
 	counter := c.vec.WithLabelValues(label)
 	c.seen[status].Store(&counter)
 	return counter
+}
+
+// of returns how often a status was counted.
+func (c *codes) of(status int) uint64 {
+	known := c.seen[status].Load()
+	if known == nil {
+		return 0
+	}
+	var m dto.Metric
+	if err := (*known).Write(&m); err != nil {
+		return 0 // it never fails
+	}
+	return uint64(m.GetCounter().GetValue())
+}
+
+// total returns how many there were of all statuses.
+func (c *codes) total() (n uint64) {
+	for status := range c.seen {
+		n += c.of(status)
+	}
+	return n
 }
 
 // maxReasons bounds the reasons that are told apart. There are far fewer; the

@@ -30,6 +30,8 @@ type Meter struct {
 	sent        prometheus.Counter // bytes of response bodies
 	duration    prometheus.Histogram
 	firstByte   prometheus.Histogram
+	latency     latencyCounters // what firstByte has, for whoever reads it here
+	failed      atomic.Uint64
 	inFlight    atomic.Int64
 	gauge       prometheus.GaugeFunc // reads inFlight
 
@@ -93,6 +95,10 @@ func (m *Meter) Observe(o *Observation) {
 	}
 	if o.FirstByte > 0 {
 		m.firstByte.Observe(o.FirstByte.Seconds())
+		m.latency.observe(o.FirstByte)
+	}
+	if o.Failed() {
+		m.failed.Add(1)
 	}
 }
 

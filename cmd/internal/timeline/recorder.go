@@ -1,0 +1,139 @@
+package timeline
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"divvy/cmd/internal/admin"
+	"divvy/metrics"
+	"divvy/router/state"
+)
+
+// Bounds of what is remembered.
+const (
+	maxVersions = 32  // of a service
+	maxSeries   = 256 // of all services together
+	storeEvery  = 5   // minutes
+	keepTime    = 14 * 24 * time.Hour
+)
+
+// Share is what a version is given.
+type Share struct{ Weight, Share float64 }
+
+// Recorder notes what versions do. Its exported fields are set before it is used.
+type Recorder struct {
+	Storage state.Storage
+	Where   string // names the storage for people
+	Proxy   string // names this proxy among those that share the storage
+
+	// Counts returns what was counted so far of each version, Shares what each is
+	// given now, and Present which services there are. They must not block.
+	Counts func() map[metrics.Key]metrics.Counts
+	Shares func() map[metrics.Key]Share
+
+	Log *slog.Logger
+
+	mu       sync.Mutex // guards the fields below
+	before   map[metrics.Key]metrics.Counts
+	services map[string][]*series // those that came first are first
+}
+
+// Run notes what there is every minute, stores it now and then, until ctx ends, and
+// then once more.
+func (r *Recorder) Run(ctx context.Context) error {
+	for minute := 1; ; minute++ {
+		now := time.Now()
+		next := time.NewTimer(now.Truncate(time.Minute).Add(time.Minute).Sub(now))
+		select {
+		case <-ctx.Done():
+			next.Stop()
+			r.note(time.Now())
+			r.store(context.WithoutCancel(ctx))
+			return nil
+		case <-next.C:
+			r.note(time.Now().Add(-time.Second)) // of the minute that has ended
+			if minute%storeEvery == 0 {
+				r.store(ctx)
+			}
+		}
+	}
+}
+
+// note notes what was added to the counters since it was noted last.
+func (r *Recorder) note(at time.Time) {
+	counts, shares := r.Counts(), r.Shares()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.services == nil {
+		r.services = map[string][]*series{}
+	}
+	for key, now := range counts {
+		was := r.before[key]
+		if now.Requests < was.Requests {
+			was = metrics.Counts{} // the series was dropped meanwhile, and begins anew
+		}
+		x := sample{Counts: since(now, was), Weight: shares[key].Weight, Share: shares[key].Share}
+		if x.Requests == 0 && x.Weight == 0 && was.Requests == now.Requests {
+			continue // it is dark
+		}
+		r.series(key).add(at, &x)
+	}
+	r.before = counts
+	r.prune(at)
+}
+
+// since returns what was added.
+func since(now, was metrics.Counts) metrics.Counts {
+	now.Requests -= was.Requests
+	now.Failures -= min(was.Failures, now.Failures)
+	now.Canceled -= min(was.Canceled, now.Canceled)
+	for i := range now.FirstByte {
+		now.FirstByte[i] -= min(was.FirstByte[i], now.FirstByte[i])
+	}
+	return now
+}
+
+// series returns that of a version, which is made if need be. r.mu is held.
+func (r *Recorder) series(key metrics.Key) *series {
+	for _, s := range r.services[key.Service] {
+		if s.Version == key.Version {
+			return s
+		}
+	}
+	s := &series{Version: key.Version}
+	r.services[key.Service] = append(r.services[key.Service], s)
+	return s
+}
+
+// prune forgets versions that did nothing for long, and those that did nothing for
+// the longest where there are too many. r.mu is held.
+func (r *Recorder) prune(now time.Time) {
+	total := 0
+	for _, service := range slices.Sorted(maps.Keys(r.services)) {
+		list := slices.DeleteFunc(r.services[service], func(s *series) bool { return now.Unix()-s.last() > int64(keepTime/time.Second) })
+		most := min(maxVersions, maxSeries-total)
+		for len(list) > most {
+			oldest := slices.MinFunc(list, func(a, b *series) int { return int(a.last() - b.last()) })
+			list = slices.DeleteFunc(list, func(s *series) bool { return s == oldest })
+		}
+		total += len(list)
+		if r.services[service] = list; len(list) == 0 {
+			delete(r.services, service)
+		}
+	}
+}
+
+// Timeline returns what was noted of a service.
+func (r *Recorder) Timeline(service string) admin.Timeline {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := admin.Timeline{Service: service, Versions: []admin.VersionTimeline{}}
+	for _, s := range r.services[service] {
+		t.Versions = append(t.Versions, admin.VersionTimeline{Version: s.Version, Points: s.points()})
+	}
+	return t
+}
