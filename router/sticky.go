@@ -64,14 +64,14 @@ func (c *Sticky) validate(bad reporter) {
 		bad("sticky.on_zero: %q is none of its values: use release or keep", c.OnZero)
 	}
 	validatePaths("sticky.rebalance_on", c.RebalanceOn, bad)
-	if len(c.By) == 0 && c.pins() {
+	if len(c.By) == 0 && c.Pins() {
 		bad("sticky.by: it is empty, so nobody is recognised and nothing is kept: use cookie, cookie:NAME, header:NAME, query:NAME, ip or certificate")
 	}
 	c.Cookie.validate(bad)
 }
 
-// pins reports whether the version that a unit was assigned to is remembered.
-func (c *Sticky) pins() bool {
+// Pins reports whether the version that a unit was assigned to is remembered.
+func (c *Sticky) Pins() bool {
 	keep, _ := parseKeep(c.Keep)
 	return keep != 0 || len(c.RebalanceOn) > 0 || c.OnZero == "keep"
 }

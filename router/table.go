@@ -138,7 +138,7 @@ func (s *Service) stick(c Sticky) {
 		}
 		s.sticky = append(s.sticky, k)
 	}
-	s.pins = c.pins()
+	s.pins = c.Pins()
 	s.keep, _ = parseKeep(c.Keep)
 	s.keepAtZero = c.OnZero == "keep"
 	s.rebalance = c.RebalanceOn

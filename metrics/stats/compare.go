@@ -151,6 +151,9 @@ func (c *court) late(f *Finding, test OddsTest, what int, in func(Stratum) bool)
 	for i := 1; i < len(c.scopes); i++ {
 		alpha := ScopeAlpha(c.alpha, c.numbers[i])
 		e := test.Weigh(c.scopes[i].events(what, in))
+		if r := (Recent{e.LogE(0), -math.Log(alpha)}); f.Recent == nil || r.LogE-r.Threshold > f.Recent.LogE-f.Recent.Threshold {
+			f.Recent = &r
+		}
 		if !e.leansUp() || e.LogE(0) < -math.Log(alpha) {
 			continue
 		}

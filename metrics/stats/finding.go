@@ -25,11 +25,22 @@ type Finding struct {
 	Events Pair[uint64] `json:"events"` // stable, candidate
 	Trials Pair[uint64] `json:"trials"`
 
+	// Recent is the restart with the most evidence, for its alarm line; nil if
+	// there was none yet, or if restarts do not look at the metric.
+	Recent *Recent `json:"recent,omitempty"`
+
 	// Late is what restarts found that was worse than it is on the whole.
 	Late []Late `json:"late,omitempty"`
 
 	test     OddsTest
 	expected float64 // the candidate's share by the weights
+}
+
+// Recent is the evidence of a scope, not that of the whole rollout, against "no
+// difference".
+type Recent struct {
+	LogE      float64 `json:"evidence"`
+	Threshold float64 `json:"alarm_line"`
 }
 
 // Late is a scope, not that of the whole rollout, in which a candidate is

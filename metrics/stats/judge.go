@@ -18,9 +18,10 @@ type Judge struct {
 	SplitAlpha float64 // of the alarm that the split is off
 	Candidates int
 
-	// Copies is how often a unit may have been counted: once, unless it goes to
-	// several proxies, each of which counts it for itself.
-	Copies int
+	// Copies is how often units were counted: once, unless they go to several
+	// proxies, or to one before and after it was started anew, which count each for
+	// itself. If they were counted unequally often it is Σm²/Σm over the counts m.
+	Copies float64
 
 	Errors, Canceled, P95, P99, Speed Margin
 
@@ -118,7 +119,7 @@ type court struct {
 
 func (j Judge) court(s *Sums) *court {
 	c := &court{
-		sums: s, numbers: s.watched(), copies: float64(j.Copies),
+		sums: s, numbers: s.watched(), copies: j.Copies,
 		alpha: j.Alpha / float64(max(j.Candidates, 1)),
 	}
 	for _, number := range c.numbers {

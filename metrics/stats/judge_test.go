@@ -136,7 +136,7 @@ func TestMoreCandidatesAndMoreCopiesWidenWhatIsSaid(t *testing.T) {
 	t.Parallel()
 	sums := served(60_000, good, good).Sums()
 	for _, metric := range []string{"errors", "p99", "speed"} {
-		width := func(candidates, copies int) float64 {
+		width := func(candidates int, copies float64) float64 {
 			j := DefaultJudge()
 			j.Candidates, j.Copies = candidates, copies
 			ratio := j.Examine(sums).Finding(metric).Ratio

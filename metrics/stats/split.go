@@ -30,7 +30,7 @@ func (j Judge) Split(s *Sums) SplitFinding {
 	}
 	expected, observed := scope.shares()
 	f.Expected, f.Observed = Number(expected), Number(observed)
-	e := testSplit.tempered(float64(j.Copies)).Weigh(events)
+	e := testSplit.tempered(j.Copies).Weigh(events)
 	f.LogE, f.P = e.LogE(0), e.P()
 	f.Off = f.LogE >= f.Threshold
 	return f

@@ -93,6 +93,28 @@ func (s *Sums) watched() []uint32 {
 	return append([]uint32{0}, restarts[max(0, len(restarts)-keptRestarts):]...)
 }
 
+// Units returns how many units of stable and of the candidate were counted on the
+// whole.
+func (s *Sums) Units() (all Pair[uint64]) {
+	if scope := s.Scopes[0]; scope != nil {
+		for _, pair := range scope.Tallies {
+			for side := range pair {
+				all[side] += pair[side].Units()
+			}
+		}
+	}
+	return all
+}
+
+// Latencies returns those of all requests of one version.
+func (s *Sums) Latencies(side Side) *Histogram {
+	h := new(Histogram)
+	for _, pair := range s.Strata {
+		h.Merge(&pair[side].Latency)
+	}
+	return h
+}
+
 func entry[K comparable, V any](m map[K]*V, k K) *V {
 	v := m[k]
 	if v == nil {

@@ -1,0 +1,112 @@
+package compare
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"divvy/cmd/internal/admin"
+	"divvy/metrics/stats"
+	"divvy/router"
+)
+
+// judged is what a comparison came to when it was looked at last.
+type judged struct {
+	at        time.Time
+	counted   uint64
+	report    *stats.Report
+	verdict   admin.Verdict
+	reason    string
+	perSecond float64
+	proxies   []admin.Proxy
+
+	config *router.Config // by which it was judged
+	rivals int
+}
+
+// freshness is how old a judgement may be that somebody asks for.
+const freshness = time.Second
+
+// judge judges all comparisons, and tells of verdicts that have become others.
+func (m *Manager) judge() {
+	now := time.Now()
+	m.mu.Lock()
+	all := m.underWay()
+	var changes []Change
+	for _, p := range all {
+		p.restart(now, false)
+		p.look(now)
+		if p.judged.verdict != p.verdict {
+			changes = append(changes, Change{p.comparison(), p.verdict})
+			p.verdict = p.judged.verdict
+		}
+	}
+	m.mu.Unlock()
+	for _, c := range changes {
+		m.Changed(c)
+	}
+}
+
+// look judges a comparison, if anything was counted since.
+func (p *pair) look(now time.Time) {
+	ledger := p.ledger()
+	sums := ledger.Total()
+	units := sums.Units()
+	p.judged.perSecond = p.pace.add(now, units[stats.Stable]+units[stats.Candidate])
+	p.judged.at = now
+	n := counted(sums)
+	if p.judged.report != nil && n == p.judged.counted && p.config == p.judged.config && p.rivals == p.judged.rivals {
+		return
+	}
+	j := judge(p.config, p.rivals)
+	if j.ByUnit {
+		j.Copies = copies(ledger)
+	}
+	p.judged.counted, p.judged.config, p.judged.rivals = n, p.config, p.rivals
+	p.judged.report = j.Examine(sums)
+	p.judged.verdict, p.judged.reason = verdictOf(p.judged.report)
+	p.judged.proxies = nil
+	proxies := ledger.Proxies()
+	for _, name := range slices.Sorted(maps.Keys(proxies)) {
+		if len(proxies) > 1 {
+			p.judged.proxies = append(p.judged.proxies, admin.Proxy{Name: name, Split: j.Split(proxies[name])})
+		}
+	}
+}
+
+// comparison returns the comparison as it was judged last.
+func (p *pair) comparison() admin.Comparison {
+	c := admin.Comparison{
+		Service: p.id.Service, Since: p.since, Verdict: p.judged.verdict, Reason: p.judged.reason,
+		PerSecond: p.judged.perSecond, Report: p.judged.report, Proxies: p.judged.proxies,
+		Stable: compared(p.stable, p.id.Stable), Candidate: compared(p.candidate, p.id.Candidate),
+	}
+	c.Sentences = c.Report.Sentences(c.Names())
+	return c
+}
+
+func compared(h router.Holding, v stats.Version) admin.Compared {
+	identity := h.Version.Pool.Version
+	return admin.Compared{
+		Version: h.Version.Name, ImageID: identity.ImageID, Fingerprint: v.Fingerprint, Revision: identity.Revision,
+		Created: identity.Created, Weight: float64(h.Weight),
+	}
+}
+
+// Comparisons returns those of a service that are under way, the candidate with most
+// weight first. Shares are not filled in: they are the table's.
+func (m *Manager) Comparisons(service string) []admin.Comparison {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := []admin.Comparison{}
+	if s := m.services[service]; s != nil {
+		now := time.Now()
+		for _, p := range s.pairs {
+			if now.Sub(p.judged.at) >= freshness || p.judged.report == nil {
+				p.look(now)
+			}
+			all = append(all, p.comparison())
+		}
+	}
+	return all
+}
