@@ -68,7 +68,7 @@ func copies(l *stats.Ledger) float64 {
 // verdictOf returns what a report comes to: may the candidate have all of the
 // traffic?
 func verdictOf(r *stats.Report) (admin.Verdict, string) {
-	d := r.Decide(stats.Stage{Next: 1}, stats.Patience{Longest: forever})
+	d := decide(r)
 	switch d.Action {
 	case stats.RollBack:
 		return admin.Worse, d.Reason
@@ -77,6 +77,10 @@ func verdictOf(r *stats.Report) (admin.Verdict, string) {
 	default:
 		return admin.CannotTell, d.Reason
 	}
+}
+
+func decide(r *stats.Report) stats.Decision {
+	return r.Decide(stats.Stage{Next: 1}, stats.Patience{Longest: forever})
 }
 
 // forever is longer than any comparison lasts: there is no step that could be over.

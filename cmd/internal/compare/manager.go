@@ -48,8 +48,13 @@ type Manager struct {
 
 // Change is a verdict that has become another.
 type Change struct {
-	admin.Comparison
-	Was admin.Verdict `json:"was"`
+	Service   string        `json:"-"`
+	Candidate string        `json:"candidate"`
+	Stable    string        `json:"stable"`
+	Was       admin.Verdict `json:"was"`
+	Is        admin.Verdict `json:"is"`
+	Reason    string        `json:"reason"`
+	Finding   string        `json:"finding"` // the most important sentence
 }
 
 // service is what is compared of a service now.
@@ -118,7 +123,7 @@ func (m *Manager) choose(s *Subject, c choice, partial bool, now time.Time) (pai
 			continue
 		}
 		p := m.pair(id, &s.Config, now)
-		p.config, p.rivals = &s.Config, len(c.candidates)
+		p.service, p.config, p.rivals = s.Service, &s.Config, len(c.candidates)
 		if p.count.recorder.Crowded() {
 			p.retire(m.count(p, p.config, m.latencies(p)))
 		}

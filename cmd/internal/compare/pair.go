@@ -21,7 +21,8 @@ type pair struct {
 	config  *router.Config
 	rivals  int // candidates of the service
 
-	stable, candidate router.Holding // as they were in the latest table
+	service           *router.Service // as it was in the latest table
+	stable, candidate router.Holding
 	weights           [2]uint32
 	ordinal           uint32 // of the latest restart
 

@@ -37,7 +37,7 @@ func (m *Manager) judge() {
 		p.restart(now, false)
 		p.look(now)
 		if p.judged.verdict != p.verdict {
-			changes = append(changes, Change{p.comparison(), p.verdict})
+			changes = append(changes, p.change())
 			p.verdict = p.judged.verdict
 		}
 	}
@@ -45,6 +45,23 @@ func (m *Manager) judge() {
 	for _, c := range changes {
 		m.Changed(c)
 	}
+}
+
+// change returns what is told of a verdict that has become another.
+func (p *pair) change() Change {
+	c := p.comparison()
+	return Change{
+		Service: c.Service, Candidate: c.Candidate.Version, Stable: c.Stable.Version,
+		Was: p.verdict, Is: c.Verdict, Reason: c.Reason, Finding: p.decisive(c),
+	}
+}
+
+// decisive returns the sentence about what decided.
+func (p *pair) decisive(c admin.Comparison) string {
+	if f := c.Report.Finding(decide(c.Report).Metric); f != nil {
+		return f.Sentence(c.Names())
+	}
+	return c.Sentences[0]
 }
 
 // look judges a comparison, if anything was counted since.
@@ -79,22 +96,23 @@ func (p *pair) comparison() admin.Comparison {
 	c := admin.Comparison{
 		Service: p.id.Service, Since: p.since, Verdict: p.judged.verdict, Reason: p.judged.reason,
 		PerSecond: p.judged.perSecond, Report: p.judged.report, Proxies: p.judged.proxies,
-		Stable: compared(p.stable, p.id.Stable), Candidate: compared(p.candidate, p.id.Candidate),
+		Stable: p.compared(p.stable, p.id.Stable), Candidate: p.compared(p.candidate, p.id.Candidate),
 	}
 	c.Sentences = c.Report.Sentences(c.Names())
 	return c
 }
 
-func compared(h router.Holding, v stats.Version) admin.Compared {
+func (p *pair) compared(h router.Holding, v stats.Version) admin.Compared {
 	identity := h.Version.Pool.Version
 	return admin.Compared{
 		Version: h.Version.Name, ImageID: identity.ImageID, Fingerprint: v.Fingerprint, Revision: identity.Revision,
 		Created: identity.Created, Weight: float64(h.Weight),
+		Share: p.service.Shares()[h.Version.Index].Share,
 	}
 }
 
 // Comparisons returns those of a service that are under way, the candidate with most
-// weight first. Shares are not filled in: they are the table's.
+// weight first. It does not wait for the storage.
 func (m *Manager) Comparisons(service string) []admin.Comparison {
 	m.mu.Lock()
 	defer m.mu.Unlock()
