@@ -29,15 +29,13 @@ func newKey() []byte {
 }
 
 // fingerprintKey returns the key that is kept, so that a container has the same hash
-// after divvy was started anew, and its comparisons go on.
+// after divvy was started anew, and its comparisons go on. Without it divvy runs all
+// the same.
 func (p *program) fingerprintKey(ctx context.Context) []byte {
-	key, damage, err := state.FingerprintKey(ctx, p.keeper.Storage)
-	switch {
-	case err != nil:
-		p.log.Error("the key of fingerprints cannot be kept: comparisons of containers begin anew with the next start", "where", p.keeper.Where, "err", err)
+	key, err := state.Secret(ctx, p.keeper.Storage, p.keeper.Where)
+	if err != nil {
+		p.log.Error("what containers are configured by is compared with nothing from before this start: comparisons of containers begin anew", "err", err)
 		return newKey()
-	case damage != nil:
-		p.log.Warn("the key of fingerprints could not be used, there is a new one: comparisons of containers begin anew", "where", p.keeper.Where, "err", damage)
 	}
 	return key
 }

@@ -127,7 +127,7 @@ func TestALateRegressionIsFoundSinceARestart(t *testing.T) {
 	if f.Word == Worse || len(f.Late) != 1 || f.Late[0].Scope != 1 || !f.Worse() {
 		t.Errorf("on the whole it is %s, late: %v", f.Word, f.Late)
 	}
-	if said := f.Sentence(v2v1); !strings.Contains(said, "Since restart 1 it is WORSE") {
+	if said := f.Sentence(v2v1); !strings.Contains(said, "Lately it is WORSE") {
 		t.Error(said)
 	}
 }

@@ -244,12 +244,16 @@ func TestManyMayRecordAtOnce(t *testing.T) {
 	beside.Wait()
 	var requests, errors, units, failed uint64
 	s := r.Sums()
-	for key, pair := range s.Strata {
+	for _, pair := range s.Strata {
 		for side := range pair {
 			requests += pair[side].Count()
 			errors += pair[side].Errors
-			units += s.Scopes[0].Tallies[key][side].Units()
-			failed += s.Scopes[0].Tallies[key][side].Errors()
+		}
+	}
+	for _, pair := range s.Scopes[0].Tallies {
+		for side := range pair {
+			units += pair[side].Units()
+			failed += pair[side].Errors()
 		}
 	}
 	const all = goroutines * each

@@ -31,9 +31,8 @@ func (n Names) trials() string {
 // no "chance that it is worse", which people take for something else.
 func (f *Finding) Sentence(n Names) string {
 	said := f.said(n)
-	for _, l := range f.Late {
-		said += fmt.Sprintf(" Since restart %d it is WORSE: %s (%s).",
-			l.Scope, times(l.Ratio, n.Stable), sure(l.Alpha))
+	for _, l := range f.Late[:min(len(f.Late), 1)] {
+		said += fmt.Sprintf(" Lately it is WORSE: %s (%s).", times(l.Ratio, n.Stable), sure(l.Alpha))
 	}
 	return said
 }

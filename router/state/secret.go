@@ -3,65 +3,49 @@ package state
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 )
 
-// The key of fingerprints is not in the document, which people may look at and copy.
+// Where a secret lies in its storage, and what is locked to make it.
 const (
-	fingerprintKey  = "fingerprint-key.json"
-	fingerprintLock = "fingerprint-key"
+	secretKeyName  = "hash-key"
+	secretLockName = "hash-key"
 )
 
-// secretFile is how a secret is stored.
-type secretFile struct {
-	Format int    `json:"format"`
-	Secret []byte `json:"secret"`
-}
-
-// FingerprintKey returns the key of the hashes by which configurations are compared,
-// the same for all who share the storage, and makes it if there is none. Whoever has
-// it and sees a hash can try what a variable was set to, so it goes nowhere else. One
-// that is damaged is replaced: then damage says what was wrong with it.
-func FingerprintKey(ctx context.Context, s Storage) (key []byte, damage, err error) {
+// Secret returns 32 random bytes that are the same for all who share a storage, now
+// and later: a key for hashes that are compared. The first to ask makes them. It may
+// block for as long as the storage takes. What lies there and is none is left as it
+// is, with an error.
+func Secret(ctx context.Context, s Storage, where string) (secret []byte, err error) {
 	ctx, stop := context.WithTimeout(ctx, storageTime)
 	defer stop()
-	if key, damage, err = loadSecret(ctx, s); err != nil || key != nil {
-		return key, damage, err
+	if secret, err = loadSecret(ctx, s, where); !errors.Is(err, fs.ErrNotExist) {
+		return secret, err
 	}
-	if err := s.Lock(ctx, fingerprintLock); err != nil {
-		return nil, nil, err
+	if err := s.Lock(ctx, secretLockName); err != nil {
+		return nil, fmt.Errorf("the key of hashes in %s: %w", where, err)
 	}
-	defer func() { err = errors.Join(err, s.Unlock(context.WithoutCancel(ctx), fingerprintLock)) }()
-	if key, damage, err = loadSecret(ctx, s); err != nil || key != nil {
-		return key, damage, err // another was faster
+	defer func() { err = errors.Join(err, s.Unlock(context.WithoutCancel(ctx), secretLockName)) }()
+	if secret, err = loadSecret(ctx, s, where); !errors.Is(err, fs.ErrNotExist) {
+		return secret, err // another was faster
 	}
-	key = make([]byte, secretSize)
-	rand.Read(key) // it cannot fail
-	data, err := json.Marshal(secretFile{Format, key})
-	if err == nil {
-		err = s.Store(ctx, fingerprintKey, data)
+	secret = make([]byte, secretSize)
+	rand.Read(secret) // it cannot fail
+	if err := s.Store(ctx, secretKeyName, secret); err != nil {
+		return nil, fmt.Errorf("the key of hashes in %s: %w", where, err)
 	}
-	return key, damage, err
+	return secret, nil
 }
 
-// loadSecret returns the key that is stored, nil if there is none that can be used.
-func loadSecret(ctx context.Context, s Storage) (key []byte, damage, err error) {
-	data, err := s.Load(ctx, fingerprintKey)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
-	}
+func loadSecret(ctx context.Context, s Storage, where string) ([]byte, error) {
+	secret, err := s.Load(ctx, secretKeyName)
 	if err != nil {
-		return nil, nil, err
+		return nil, fmt.Errorf("the key of hashes in %s: %w", where, err)
 	}
-	f := secretFile{}
-	if err := unmarshal(data, &f); err != nil {
-		return nil, fmt.Errorf("%s: %w", fingerprintKey, err), nil
+	if len(secret) != secretSize {
+		return nil, fmt.Errorf("the key of hashes in %s: %s: it is damaged: it has %d bytes, not %d; it is left as it is: restore it from a copy, or remove it", where, secretKeyName, len(secret), secretSize)
 	}
-	if len(f.Secret) < secretSize {
-		return nil, fmt.Errorf("%s: it is damaged: its secret has %d bytes, not %d", fingerprintKey, len(f.Secret), secretSize), nil
-	}
-	return f.Secret, nil, nil
+	return secret, nil
 }

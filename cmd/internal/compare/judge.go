@@ -22,8 +22,7 @@ func judge(c *router.Config, candidates int) stats.Judge {
 	for metric, margin := range map[string]*stats.Margin{"errors": &j.Errors, "canceled": &j.Canceled, "p95": &j.P95, "p99": &j.P99, "speed": &j.Speed} {
 		t := c.Compare.Tolerate[metric]
 		if t.Relative != nil {
-			// What is said is meant at every weight.
-			margin.Relative, margin.EarlyBelow = *t.Relative, 0
+			margin.Relative = *t.Relative
 		}
 		if t.Absolute != nil {
 			margin.Absolute = *t.Absolute
