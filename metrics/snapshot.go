@@ -14,6 +14,8 @@ type Snapshot struct {
 	Versions []VersionStatus // every version that exists, each once
 	Hosts    []HostStatus    // every Docker host, each once
 
+	Comparisons []ComparisonStatus // every candidate of a service, each once
+
 	Certificates []CertificateStatus // every host that has or wants one, each once
 
 	ConfigOK   bool      // the last reload succeeded
@@ -54,7 +56,8 @@ var states = [...]string{"starting", "ready", "ejected", "unhealthy", "draining"
 
 // status exports the snapshot and what divvy itself is.
 type status struct {
-	p *Prometheus
+	p           *Prometheus
+	comparisons *comparisons
 
 	weight, share, backends, ejections, info *prometheus.Desc
 	dockerUp, dockerErrors                   *prometheus.Desc
@@ -69,7 +72,7 @@ func newStatus(p *Prometheus) *status {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &status{
-		p:      p,
+		p: p, comparisons: newComparisons(),
 		weight: desc("divvy_version_weight", "Weight of the version as set.", "service", "version"),
 		share:  desc("divvy_version_share", "Share of the requests that the version is given now, 0 to 1.", "service", "version"),
 		backends: desc("divvy_backends", "Backends of the version by state.",
@@ -100,6 +103,7 @@ func (s *status) Describe(ch chan<- *prometheus.Desc) {
 	} {
 		ch <- d
 	}
+	s.comparisons.describe(ch)
 }
 
 func (s *status) Collect(ch chan<- prometheus.Metric) {
@@ -132,6 +136,9 @@ func (s *status) Collect(ch chan<- prometheus.Metric) {
 		for reason, n := range v.Ejections {
 			export(s.ejections, counter, float64(n), v.Service, v.Version, reason)
 		}
+	}
+	for i := range now.Comparisons {
+		s.comparisons.export(&now.Comparisons[i], export)
 	}
 	for _, h := range now.Hosts {
 		export(s.dockerUp, gauge, number(h.Up), h.Name)
