@@ -10,8 +10,8 @@ import (
 // The scopes of evidence. Restarts are not told apart: each would be a series of its
 // own.
 const (
-	scopeRollout = "rollout"
-	scopeRestart = "restart"
+	scopeWhole  = "whole"
+	scopeRecent = "recent"
 )
 
 // Status returns all comparisons that are under way, as they were judged last: what
@@ -31,7 +31,7 @@ func (m *Manager) Status() []metrics.ComparisonStatus {
 func (p *pair) status() metrics.ComparisonStatus {
 	s := metrics.ComparisonStatus{
 		Service: p.id.Service, Stable: p.stable.Version.Name, Candidate: p.candidate.Version.Name,
-		Split: splitStatus("", p.judged.report.Split),
+		Verdict: string(p.judged.verdict), Split: splitStatus("", p.judged.report.Split),
 	}
 	for i := range p.judged.report.Findings {
 		s.Findings = append(s.Findings, p.finding(&p.judged.report.Findings[i]))
@@ -44,16 +44,16 @@ func (p *pair) status() metrics.ComparisonStatus {
 
 func (p *pair) finding(f *stats.Finding) metrics.FindingStatus {
 	out := metrics.FindingStatus{
-		Metric: f.Metric, Verdict: string(f.Word), Ratio: bounds(f.Ratio), Difference: bounds(f.Difference),
+		Metric: f.Metric, Word: string(f.Word), Ratio: bounds(f.Ratio), Difference: bounds(f.Difference),
 		Tolerated: f.Tolerated, ETA: math.NaN(),
-		Evidence:     map[string]metrics.Evidence{scopeRollout: {LogE: f.LogE, AlarmLine: f.Threshold}},
+		Evidence:     map[string]metrics.Evidence{scopeWhole: {LogE: f.LogE, AlarmLine: f.Threshold}},
 		StableEvents: f.Events[stats.Stable], CandidateEvents: f.Events[stats.Candidate],
 	}
 	if f.Worse() {
-		out.Verdict = string(stats.Worse)
+		out.Word = string(stats.Worse)
 	}
 	if f.Recent != nil {
-		out.Evidence[scopeRestart] = metrics.Evidence{LogE: f.Recent.LogE, AlarmLine: f.Recent.Threshold}
+		out.Evidence[scopeRecent] = metrics.Evidence{LogE: f.Recent.LogE, AlarmLine: f.Recent.Threshold}
 	}
 	if units, ok := f.More(); ok && p.judged.perSecond > 0 {
 		out.ETA = units / p.judged.perSecond

@@ -3,8 +3,8 @@ package compare
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"time"
@@ -29,7 +29,7 @@ const (
 // of: divvy starts without it.
 func (m *Manager) Open(ctx context.Context) {
 	m.services, m.pairs, m.shelf = map[string]*service{}, map[id]*pair{}, map[id]*record{}
-	m.files, m.told = map[string]time.Time{}, map[string]bool{}
+	m.files, m.told = map[string]time.Time{}, map[string]string{}
 	m.share(ctx)
 }
 
@@ -41,17 +41,25 @@ func (m *Manager) share(ctx context.Context) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	if err != nil {
-		m.complain(folder, err)
+	if m.trouble("listing what was counted of comparisons", folder, err) {
 		return
 	}
 	own := m.own()
+	m.drop(keys)
 	for _, key := range keys {
 		info, err := m.Storage.Stat(ctx, key)
 		if err == nil && info.IsTerminal && !own[key] && !m.knows(key, info.Modified) {
 			m.read(ctx, key, info)
 		}
 	}
+}
+
+// drop forgets values that are not there any more.
+func (m *Manager) drop(keys []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	gone := func(key string) bool { return !slices.Contains(keys, key) }
+	maps.DeleteFunc(m.files, func(key string, _ time.Time) bool { return gone(key) })
 }
 
 // own returns the values that this manager writes.
@@ -77,23 +85,17 @@ func (m *Manager) knows(key string, stored time.Time) bool {
 // read takes over what a value says.
 func (m *Manager) read(ctx context.Context, key string, info state.KeyInfo) {
 	data, err := m.Storage.Load(ctx, key)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
+	if errors.Is(err, fs.ErrNotExist) || m.trouble("reading what was counted of a comparison", key, err) {
+		return // it is asked for again
 	}
-	var r *record
-	if err == nil {
-		r, err = decodeRecord(data)
-	}
-	if err != nil {
-		m.complain(key, err)
-	}
+	r, err := decodeRecord(data)
+	unusable := m.trouble("what was counted of a comparison cannot be used, and is left as it is: restore it from a copy, or remove it", key, err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.files[key] = info.Modified
-	if err != nil {
+	if unusable {
 		return
 	}
-	delete(m.told, key)
 	if p := m.pairs[r.id()]; p != nil {
 		p.merge(r)
 		return
@@ -112,7 +114,7 @@ func (p *pair) merge(r *record) {
 	}
 	for origin, s := range r.ledger.Entries {
 		known := p.others.Entries[origin]
-		if origin == p.count.origin || origin == p.retired.origin || known != nil && known.Revision >= s.Revision {
+		if origin == p.count.origin || origin == p.retired.origin || known != nil && (known.Revision >= s.Revision || counted(known) == counted(s)) {
 			continue
 		}
 		p.others.Put(origin, s)
@@ -121,48 +123,60 @@ func (p *pair) merge(r *record) {
 	trim(p.others)
 }
 
-// complain tells once of a value that cannot be used.
-func (m *Manager) complain(key string, err error) {
-	m.mu.Lock()
-	known := m.told[key]
-	m.told[key] = true
-	m.mu.Unlock()
-	if !known {
-		m.Log.Warn("what was counted of a comparison cannot be used, and is left as it is: restore it from a copy, or move it away",
-			"where", m.Where, "value", key, "err", err)
+// trouble reports whether there is an error with a value, and tells of it once.
+func (m *Manager) trouble(what, key string, err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return true
 	}
+	m.mu.Lock()
+	told := m.told[key]
+	if delete(m.told, key); err != nil {
+		m.told[key] = what
+	}
+	m.mu.Unlock()
+	if err != nil && told != what {
+		m.Log.Warn(what, "where", m.Where, "value", key, "err", err)
+	}
+	return err != nil
+}
+
+// due is a comparison that is to be stored.
+type due struct {
+	file   string
+	record *record
+	saved  saved
+}
+
+// due returns what there is to store of a comparison, if there is anything new.
+func (m *Manager) due(p *pair, now time.Time) (due, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := due{file: p.file(), record: p.record(now)}
+	d.saved = saved{counted(d.record.ledger.Entries[p.count.origin]), p.over, p.verdict}
+	return d, d.saved != p.saved && d.saved.counted > 0
 }
 
 // store writes what was counted since it was stored last.
 func (m *Manager) store(ctx context.Context) {
-	type due struct {
-		p       *pair
-		r       *record
-		counted uint64
-	}
-	var all []due
-	m.mu.Lock()
-	for _, p := range m.pairs {
-		r := p.record(time.Now())
-		if n := counted(r.ledger.Entries[p.count.origin]); n != p.saved || n > 0 && p.stored.Before(p.merged) {
-			all = append(all, due{p, r, n})
-		}
-	}
-	m.mu.Unlock()
 	ctx, stop := context.WithTimeout(ctx, storageTime)
 	defer stop()
-	for _, d := range all {
-		data, err := d.r.encode()
-		if err == nil {
-			err = m.Storage.Store(ctx, d.p.file(), data)
+	m.mu.Lock()
+	all := slices.Collect(maps.Values(m.pairs))
+	m.mu.Unlock()
+	for _, p := range all {
+		d, ok := m.due(p, time.Now())
+		if !ok {
+			continue
 		}
-		if err != nil {
-			m.complain(d.p.file(), fmt.Errorf("writing it: %w", err))
+		data, err := d.record.encode()
+		if err == nil {
+			err = m.Storage.Store(ctx, d.file, data)
+		}
+		if m.trouble("storing what was counted of a comparison, trying again", d.file, err) {
 			continue
 		}
 		m.mu.Lock()
-		d.p.saved, d.p.stored = d.counted, d.r.Saved
-		delete(m.told, d.p.file())
+		p.saved, p.stored = d.saved, d.record.Saved
 		m.mu.Unlock()
 	}
 	m.expire(time.Now())
@@ -201,13 +215,7 @@ func (m *Manager) prune(ctx context.Context) {
 		if err != nil || !info.IsTerminal || !m.useless(key, info.Modified) {
 			continue
 		}
-		if err := m.Storage.Delete(ctx, key); err != nil {
-			m.complain(key, fmt.Errorf("removing it: %w", err))
-		}
-		m.mu.Lock()
-		delete(m.files, key)
-		delete(m.told, key)
-		m.mu.Unlock()
+		m.trouble("removing what was counted of a comparison", key, m.Storage.Delete(ctx, key))
 	}
 }
 
@@ -233,7 +241,7 @@ func (m *Manager) forget(now time.Time) {
 func (m *Manager) useless(key string, stored time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.told[key] {
+	if m.told[key] != "" {
 		return false // who knows what it is
 	}
 	age := time.Since(stored)

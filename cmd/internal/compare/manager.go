@@ -41,7 +41,7 @@ type Manager struct {
 	pairs    map[id]*pair         // under way, or resting for a while
 	shelf    map[id]*record       // what was counted of all others
 	files    map[string]time.Time // that were read, and when they had been stored
-	told     map[string]bool      // files that cannot be used, and that was said
+	told     map[string]string    // what is wrong with files, and was said
 	again    time.Time            // when a table is to be built because somebody was away for long; zero: never
 	crowded  bool                 // that there are too many was said
 }
@@ -99,6 +99,9 @@ func (m *Manager) look(s *Subject, partial bool, now time.Time) {
 		m.services[s.Name] = is
 	}
 	before, left := is.before(s.Service, now)
+	if before == "" && is.stable != "" {
+		m.dethrone(s.Name, is)
+	}
 	if left > 0 && (m.again.IsZero() || now.Add(left).Before(m.again)) {
 		m.again = now.Add(left)
 	}
@@ -173,13 +176,25 @@ func (is *service) before(s *router.Service, now time.Time) (image string, left 
 	return "", 0
 }
 
+// dethrone notes that what was stable in a service is not any more: another may be,
+// also after a restart. m.mu is held.
+func (m *Manager) dethrone(name string, is *service) {
+	for id, p := range m.pairs {
+		p.over = p.over || id.Service == name && id.Stable.Image == is.stable
+	}
+	for id, r := range m.shelf {
+		r.Over = r.Over || id.Service == name && id.Stable.Image == is.stable
+	}
+	is.stable = ""
+}
+
 // become makes these the comparisons of a service; the others rest.
 func (is *service) become(pairs []*pair, now time.Time) {
 	for _, p := range is.pairs {
 		p.rests = now
 	}
 	for _, p := range pairs {
-		p.rests = time.Time{}
+		p.rests, p.over = time.Time{}, false
 	}
 	is.pairs = pairs
 }
@@ -189,7 +204,7 @@ func (is *service) become(pairs []*pair, now time.Time) {
 func (m *Manager) stableOf(service string) (image string) {
 	latest := time.Time{}
 	for id, r := range m.shelf {
-		if id.Service == service && r.Saved.After(latest) {
+		if id.Service == service && !r.Over && r.Saved.After(latest) {
 			image, latest = id.Stable.Image, r.Saved
 		}
 	}

@@ -27,13 +27,22 @@ type pair struct {
 	ordinal           uint32 // of the latest restart
 
 	rests time.Time // since when it is not under way, zero if it is
+	over  bool      // its stable version is not stable any more
 
-	saved   uint64    // how much was counted when it was stored last
+	saved   saved     // what was stored last
 	stored  time.Time // when that was
 	merged  time.Time // when others were last heard to have counted more
 	pace    pace
 	judged  judged
 	verdict admin.Verdict // that was told of last
+	told    time.Time     // when that was
+}
+
+// saved is what makes it necessary to store a comparison when it becomes another.
+type saved struct {
+	counted uint64
+	over    bool
+	verdict admin.Verdict
 }
 
 // count is a recorder, and who that is among all that count a comparison.

@@ -25,6 +25,7 @@ type record struct {
 	Saved     time.Time     `json:"saved"`
 	Splits    []split       `json:"splits"`
 	Verdict   admin.Verdict `json:"verdict"`
+	Over      bool          `json:"over,omitempty"` // another version is stable now
 	Ledger    []byte        `json:"ledger"`
 
 	ledger *stats.Ledger // what Ledger says
@@ -39,7 +40,7 @@ func (r *record) id() id {
 func (p *pair) record(now time.Time) *record {
 	return &record{
 		Format: recordFormat, Service: p.id.Service, Stable: p.id.Stable, Candidate: p.id.Candidate, Counts: p.id.counts,
-		Since: p.since, Saved: now.UTC(), Splits: slices.Clone(p.splits), Verdict: p.verdict, ledger: p.ledger(),
+		Since: p.since, Saved: now.UTC(), Splits: slices.Clone(p.splits), Verdict: p.verdict, Over: p.over, ledger: p.ledger(),
 	}
 }
 
@@ -78,7 +79,7 @@ func (r *record) merge(o *record) {
 		r.Since = o.Since
 	}
 	if o.Saved.After(r.Saved) {
-		r.Saved, r.Splits, r.Verdict = o.Saved, o.Splits, o.Verdict
+		r.Saved, r.Splits, r.Verdict, r.Over = o.Saved, o.Splits, o.Verdict, o.Over
 	}
 	for origin, s := range o.ledger.Entries {
 		r.ledger.Put(origin, s)

@@ -27,25 +27,37 @@ type judged struct {
 // freshness is how old a judgement may be that somebody asks for.
 const freshness = time.Second
 
-// judge judges all comparisons, and tells of verdicts that have become others.
+// judge judges all comparisons, and tells of verdicts that have become others. It
+// takes m.mu for each by itself: a table may wait for it.
 func (m *Manager) judge() {
-	now := time.Now()
 	m.mu.Lock()
 	all := m.underWay()
-	var changes []Change
+	m.mu.Unlock()
 	for _, p := range all {
-		p.restart(now, false)
-		p.look(now)
-		if p.judged.verdict != p.verdict {
-			changes = append(changes, p.change())
-			p.verdict = p.judged.verdict
+		if c, changed := m.judgeOne(p, time.Now()); changed {
+			m.Changed(c)
 		}
 	}
-	m.mu.Unlock()
-	for _, c := range changes {
-		m.Changed(c)
-	}
 }
+
+func (m *Manager) judgeOne(p *pair, now time.Time) (c Change, changed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !p.rests.IsZero() {
+		return c, false
+	}
+	p.restart(now, false)
+	p.look(now)
+	if p.judged.verdict == p.verdict || p.judged.verdict != admin.Worse && now.Sub(p.told) < tellEvery {
+		return c, false
+	}
+	c, p.verdict, p.told = p.change(), p.judged.verdict, now
+	return c, true
+}
+
+// tellEvery is how often a verdict is told of that goes back and forth, as one does
+// that is about to be reached.
+const tellEvery = 30 * time.Second
 
 // change returns what is told of a verdict that has become another.
 func (p *pair) change() Change {
