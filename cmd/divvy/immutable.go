@@ -13,18 +13,30 @@ import (
 	"divvy/cmd/internal/admin"
 	"divvy/cmd/internal/catalog"
 	"divvy/cmd/internal/config"
+	"divvy/router/state"
 )
 
 // auditTime bounds the looks of one audit together, so that its answer comes
 // while somebody waits for it.
 const auditTime = 25 * time.Second
 
-// newKey returns a key for the hashes by which configurations are compared. It
-// lives and ends with the process, so that nobody who sees a hash can find out by
-// trying what a variable was set to.
+// newKey returns a key for the hashes by which configurations are compared, so that
+// nobody who sees a hash can find out by trying what a variable was set to.
 func newKey() []byte {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // it never fails
+	return key
+}
+
+// fingerprintKey returns the key that is kept, so that a container has the same hash
+// after divvy was started anew, and its comparisons go on. Without it divvy runs all
+// the same.
+func (p *program) fingerprintKey(ctx context.Context) []byte {
+	key, err := state.Secret(ctx, p.keeper.Storage, p.keeper.Where)
+	if err != nil {
+		p.log.Error("what containers are configured by is compared with nothing from before this start: comparisons of containers begin anew", "err", err)
+		return newKey()
+	}
 	return key
 }
 

@@ -29,7 +29,7 @@ var allowed = map[string]string{
 	"cmd/internal/admin":   "metrics/stats proxy/certs proxy/sockets router/state router backends metrics",
 	"cmd/internal/compare": "cmd/internal/admin router/state router backends metrics metrics/stats",
 	"cmd/internal/demo":    "cmd/internal/admin metrics",
-	"cmd/divvy":            "cmd/internal/config cmd/internal/catalog cmd/internal/admin cmd/internal/demo proxy proxy/certs proxy/sockets router/state router backends/docker backends metrics/stats metrics",
+	"cmd/divvy":            "cmd/internal/config cmd/internal/catalog cmd/internal/admin cmd/internal/compare cmd/internal/demo proxy proxy/certs proxy/sockets router/state router backends/docker backends metrics/stats metrics",
 }
 
 // only says which package alone may import a library.

@@ -11,6 +11,7 @@ import (
 	"divvy/backends"
 	"divvy/cmd/internal/admin"
 	"divvy/cmd/internal/catalog"
+	"divvy/cmd/internal/compare"
 	"divvy/cmd/internal/config"
 	"divvy/metrics"
 	"divvy/proxy"
@@ -42,6 +43,8 @@ type program struct {
 	keys     *state.Keys
 	holders  holders
 	relabels relabels
+
+	comparisons *compare.Manager
 
 	mu       sync.Mutex // guards the fields below, and keeps rebuilds in order
 	config   *config.Config
@@ -76,6 +79,7 @@ func newProgram(log *slog.Logger, level *slog.LevelVar, c *config.Config) *progr
 	storage := &state.Directory{Path: folder}
 	p.keeper = &state.Keeper{Storage: storage, Where: folder, Changed: p.edited, Log: log}
 	p.keys = &state.Keys{Storage: storage, Where: folder, Changed: p.rekeyed, Log: log}
+	p.comparisons = p.newComparisons(storage, folder)
 	p.certs = certs.New(storage, log)
 	p.server.TLS, p.proxy.Challenge, p.proxy.Certified = p.certs.TLSConfig(), p.certs.Challenge, p.certs.Serves
 	p.holders.recorder, p.relabels.recorder = newRecorder(p), newRecorder(p)
@@ -93,7 +97,12 @@ func (p *program) open(ctx context.Context) error {
 		return err
 	}
 	p.told = p.keeper.Document().Revision
-	return p.keys.Open(ctx)
+	if err := p.keys.Open(ctx); err != nil {
+		return err
+	}
+	p.engines.key = p.fingerprintKey(ctx)
+	p.comparisons.Open(ctx)
+	return nil
 }
 
 // run runs the program by the configuration that was applied first, until ctx
@@ -105,7 +114,7 @@ func (p *program) run(ctx context.Context, front ...func(context.Context) error)
 	bg, bgctx := errgroup.WithContext(bgctx)
 	for _, f := range []func(context.Context) error{
 		p.registry.Run, p.metrics.Run, p.access.Run, p.engines.Run, p.admin.Run, p.follow, p.certs.Run,
-		p.keeper.Run, p.keys.Run, p.holders.Run, p.relabels.Run,
+		p.keeper.Run, p.keys.Run, p.holders.Run, p.relabels.Run, p.comparisons.Run,
 	} {
 		bg.Go(func() error { return f(bgctx) })
 	}
@@ -172,6 +181,7 @@ func (p *program) publish() {
 	p.table = router.Build(inputs)
 	p.table.Partial = !p.engines.known()
 	p.reportProblems()
+	p.comparisons.Look(p.subjects(), p.table.Partial)
 	p.proxy.Publish(p.table, p.config.Server)
 	if !p.table.Partial {
 		p.holders.look(p.table, inputs, &d)

@@ -55,10 +55,11 @@ func (p *program) serviceStatus(s *router.Service, c router.Config) admin.Servic
 
 // snapshot returns what Prometheus reads at a scrape.
 func (p *program) snapshot() metrics.Snapshot {
-	engines := p.engines.snapshot()
+	engines, comparisons := p.engines.snapshot(), p.comparisons.Status()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := metrics.Snapshot{
+		Comparisons:  comparisons,
 		Certificates: certificates(p.certs.Status()),
 		Hosts:        engines, ConfigOK: p.refused == nil, ConfigTime: p.loaded, LogDropped: p.access.Dropped(),
 	}

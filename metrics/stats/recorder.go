@@ -116,6 +116,14 @@ func (r *Recorder) Split(stable, candidate uint32) *Split {
 	return s
 }
 
+// Crowded reports whether there is hardly room for other weights. What counts for
+// long is to be followed by another recorder then.
+func (r *Recorder) Crowded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.strata) > maxStrata-maxStrata/4
+}
+
 // open begins a stratum; it returns nil if all are taken. r.mu is held.
 func (r *Recorder) open(s Stratum) *lane {
 	if len(r.strata) == maxStrata {

@@ -300,10 +300,10 @@ func (p *proxy) signed() string {
 // signer returns the identifier of the key that signs now.
 func (p *proxy) signer() string {
 	parts := strings.Split(p.signed(), ".")
-	if len(parts) != 5 {
+	if len(parts) != 6 {
 		p.t.Fatalf("%v is no signed cookie", parts)
 	}
-	return parts[3]
+	return parts[4]
 }
 
 // knows sees whether the proxy knows what was signed.

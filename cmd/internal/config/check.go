@@ -16,6 +16,8 @@ func check(path string, value any, t reflect.Type) []problem {
 		return checkDuration(path, value)
 	}
 	switch t.Kind() {
+	case reflect.Pointer: // a key that need not be there
+		return check(path, value, t.Elem())
 	case reflect.Struct:
 		return checkTable(path, value, t)
 	case reflect.Map:

@@ -40,6 +40,7 @@ func TestTheExampleHoldsEveryKeyAtItsDefault(t *testing.T) {
 			t.Errorf("%s is missing", k)
 		}
 	}
+	part := func(x float64) *float64 { return &x }
 	want := Default()
 	want.Server.Listeners = []proxy.Listener{{Address: "127.0.0.1:8443", TLS: true, Protocols: []string{proxy.HTTP11, proxy.HTTP2}, ProxyProtocol: []string{}}}
 	want.TLS.Files = []certs.File{{Hosts: []string{}, Cert: "/etc/divvy/shop.pem", Key: "/etc/divvy/shop.key"}}
@@ -54,7 +55,15 @@ func TestTheExampleHoldsEveryKeyAtItsDefault(t *testing.T) {
 			},
 			TLS:      router.TLS{Redirect: true, ClientAuth: router.Off},
 			Override: router.Override{Networks: []string{}, Tokens: []string{}, Header: "Divvy-Version", Cookie: "divvy-version", Query: "divvy-version"},
-			Rules:    []router.Rule{{Name: "testers", To: "v1.5.0", If: []string{"header:X-Team = qa", "path ^= /shop"}}},
+			Compare: router.Compare{
+				Candidates: []string{}, Errors: []int{}, NotErrors: []int{},
+				Tolerate: map[string]router.Tolerance{
+					"errors": {Relative: part(0.25), Absolute: part(0.001)}, "canceled": {Relative: part(0.25), Absolute: part(0.001)},
+					"p95": {Relative: part(0.2)}, "p99": {Relative: part(0.2)}, "speed": {Relative: part(0.05)},
+				},
+			},
+			Goals: []router.Goal{{Name: "purchase", If: []string{"method = POST", "path = /checkout/done"}, Status: []int{}, Tolerate: part(0.03)}},
+			Rules: []router.Rule{{Name: "testers", To: "v1.5.0", If: []string{"header:X-Team = qa", "path ^= /shop"}}},
 		},
 		Care:      backends.DefaultCare(),
 		Immutable: Warn, Ignore: docker.Ignore{},
@@ -115,7 +124,7 @@ weights = { v1 = "all" }
 		`divvy.toml:3: server.attempts: the string "3" does not fit here: use a whole number`,
 		`divvy.toml:5: server.timeouts.header: 10 does not fit here: use a duration in quotes, such as "30s"`,
 		`divvy.toml:6: server.timeouts.idle: "soon" is not a duration: use one such as "30s", "5m" or "1h30m"`,
-		"divvy.toml:9: service shop: prot: unknown key: use backend, backend_tls, drain_timeout, eject, health, hosts, image, immutable, immutable_ignore, name, network, on_tag_move, override, paths, port, project, protocol, rule, slow_start, sticky, tls, weights",
+		"divvy.toml:9: service shop: prot: unknown key: use backend, backend_tls, compare, drain_timeout, eject, goal, health, hosts, image, immutable, immutable_ignore, name, network, on_tag_move, override, paths, port, project, protocol, rule, slow_start, sticky, tls, weights",
 		`divvy.toml:12: service search: weights.v1: the string "all" does not fit here: use a whole number`,
 	)
 	f(`[server]
