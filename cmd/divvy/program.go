@@ -13,6 +13,7 @@ import (
 	"divvy/cmd/internal/catalog"
 	"divvy/cmd/internal/compare"
 	"divvy/cmd/internal/config"
+	"divvy/cmd/internal/timeline"
 	"divvy/metrics"
 	"divvy/proxy"
 	"divvy/proxy/certs"
@@ -45,6 +46,7 @@ type program struct {
 	relabels relabels
 
 	comparisons *compare.Manager
+	timeline    *timeline.Recorder
 
 	mu       sync.Mutex // guards the fields below, and keeps rebuilds in order
 	config   *config.Config
@@ -80,6 +82,7 @@ func newProgram(log *slog.Logger, level *slog.LevelVar, c *config.Config) *progr
 	p.keeper = &state.Keeper{Storage: storage, Where: folder, Changed: p.edited, Log: log}
 	p.keys = &state.Keys{Storage: storage, Where: folder, Changed: p.rekeyed, Log: log}
 	p.comparisons = p.newComparisons(storage, folder)
+	p.timeline = &timeline.Recorder{Storage: storage, Where: folder, Counts: p.metrics.Counts, Shares: p.shares, Log: log}
 	p.certs = certs.New(storage, log)
 	p.server.TLS, p.proxy.Challenge, p.proxy.Certified = p.certs.TLSConfig(), p.certs.Challenge, p.certs.Serves
 	p.holders.recorder, p.relabels.recorder = newRecorder(p), newRecorder(p)
@@ -102,6 +105,7 @@ func (p *program) open(ctx context.Context) error {
 	}
 	p.engines.key = p.fingerprintKey(ctx)
 	p.comparisons.Open(ctx)
+	p.timeline.Open(ctx)
 	return nil
 }
 
@@ -114,7 +118,7 @@ func (p *program) run(ctx context.Context, front ...func(context.Context) error)
 	bg, bgctx := errgroup.WithContext(bgctx)
 	for _, f := range []func(context.Context) error{
 		p.registry.Run, p.metrics.Run, p.access.Run, p.engines.Run, p.admin.Run, p.follow, p.certs.Run,
-		p.keeper.Run, p.keys.Run, p.holders.Run, p.relabels.Run, p.comparisons.Run,
+		p.keeper.Run, p.keys.Run, p.holders.Run, p.relabels.Run, p.comparisons.Run, p.timeline.Run,
 	} {
 		bg.Go(func() error { return f(bgctx) })
 	}

@@ -200,7 +200,7 @@ func dashboardQueries(t *testing.T) []string {
 	if err := json.Unmarshal(data, &board); err != nil {
 		t.Fatal(err)
 	}
-	replace := strings.NewReplacer("$service", "shop", "$metric", "errors", "$__rate_interval", "20s", "$__range", "1m")
+	replace := strings.NewReplacer("$service", "shop", "$metric", "speed", "$__rate_interval", "20s", "$__range", "1m")
 	var all []string
 	var walk func(any)
 	walk = func(v any) {

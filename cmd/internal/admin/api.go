@@ -43,6 +43,10 @@ type Control interface {
 	// block, and returns ErrNoService, too.
 	Comparisons(service string) ([]Comparison, error)
 
+	// Timeline returns what the versions of a service did over time. It returns
+	// ErrNoService, too.
+	Timeline(service string) (Timeline, error)
+
 	// RotateKey makes a new key for cookies; forget drops the others.
 	RotateKey(ctx context.Context, forget bool) error
 }
@@ -173,6 +177,7 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 		"GET /api/v1/services/{service}/history":                 s.history,
 		"GET /api/v1/services/{service}/audit":                   s.lookInto,
 		"GET /api/v1/services/{service}/comparisons":             s.comparisons,
+		"GET /api/v1/services/{service}/timeline":                s.timeline,
 		"GET /api/v1/services/{service}/comparisons/{candidate}": s.comparison,
 		"POST /api/v1/services/{service}/decide":                 s.decide,
 		"PUT /api/v1/services/{service}/split":                   s.edit(state.Replace),

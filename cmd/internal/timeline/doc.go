@@ -11,6 +11,6 @@
 //
 // All of a service is one value in the storage (store.go), written every few minutes
 // and at the end. It is for people to look at: verdicts do not depend on it, and what
-// is lost of it by a crash is a gap in a picture. Several proxies that share a storage
-// keep each their own.
+// is lost of it by a crash is a gap in a picture. Of several proxies that share
+// a storage, each shows its own, and after a start what the last of them has stored.
 package timeline

@@ -28,10 +28,9 @@ type Share struct{ Weight, Share float64 }
 type Recorder struct {
 	Storage state.Storage
 	Where   string // names the storage for people
-	Proxy   string // names this proxy among those that share the storage
 
 	// Counts returns what was counted so far of each version, Shares what each is
-	// given now, and Present which services there are. They must not block.
+	// given now. They must not block.
 	Counts func() map[metrics.Key]metrics.Counts
 	Shares func() map[metrics.Key]Share
 
@@ -40,6 +39,7 @@ type Recorder struct {
 	mu       sync.Mutex // guards the fields below
 	before   map[metrics.Key]metrics.Counts
 	services map[string][]*series // those that came first are first
+	known    map[string]bool      // the values that were stored or read
 }
 
 // Run notes what there is every minute, stores it now and then, until ctx ends, and
@@ -69,7 +69,7 @@ func (r *Recorder) note(at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.services == nil {
-		r.services = map[string][]*series{}
+		r.services, r.known = map[string][]*series{}, map[string]bool{}
 	}
 	for key, now := range counts {
 		was := r.before[key]

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -81,21 +82,34 @@ func (p *point) latencies() (all metrics.Latencies) {
 }
 
 // points returns the points of a version, the finest that there are of each moment.
+// Where a level ends the next goes on with the point that begins there or before, so
+// that none is shown twice and there is no gap.
 func (s *series) points() []admin.Point {
 	var all []admin.Point
-	before := int64(1) << 62 // what the finer levels have begins there
+	until := int64(math.MaxInt64) // what is shown already begins there
 	for i, l := range levels {
-		for _, p := range slices.Backward(s.Levels[i]) {
-			if end := p.Start + int64(l.span/time.Second); end <= before || i == 0 {
+		list := s.Levels[i]
+		from := int64(math.MinInt64) // a level that is not full has all that there is
+		if len(list) == l.most && i+1 < len(levels) {
+			from = roundUp(list[0].Start, levels[i+1].span)
+		}
+		for _, p := range slices.Backward(list) {
+			if p.Start >= from && p.Start < until {
 				all = append(all, p.shown(l.span))
 			}
 		}
-		if len(s.Levels[i]) > 0 {
-			before = min(before, s.Levels[i][0].Start)
+		if from == math.MinInt64 {
+			break
 		}
+		until = from
 	}
 	slices.Reverse(all)
 	return all
+}
+
+func roundUp(t int64, span time.Duration) int64 {
+	seconds := int64(span / time.Second)
+	return (t + seconds - 1) / seconds * seconds
 }
 
 // shown returns a point for people.

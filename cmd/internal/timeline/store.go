@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	folder      = "timeline" // timeline/PROXY-SERVICE, both hashed
+	folder      = "timeline" // timeline/SERVICE, hashed: names may be long
+	damaged     = "timeline-damaged"
 	format      = 1
 	maxSize     = 64 << 20 // of what is read, uncompressed
 	storageTime = 30 * time.Second
@@ -26,19 +27,15 @@ const (
 // stored is a service as it is stored, compressed.
 type stored struct {
 	Format   int       `json:"format"`
-	Proxy    string    `json:"proxy"`
 	Service  string    `json:"service"`
 	Versions []*series `json:"versions"`
 }
 
 // key returns where a service is stored.
-func (r *Recorder) key(service string) string {
-	hash := func(s string) uint64 {
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(s))
-		return h.Sum64()
-	}
-	return path.Join(folder, fmt.Sprintf("%016x-%016x", hash(r.Proxy), hash(service)))
+func key(service string) string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(service))
+	return path.Join(folder, fmt.Sprintf("%016x", h.Sum64()))
 }
 
 // Open reads what was noted before. What cannot be used is left as it is under
@@ -50,11 +47,7 @@ func (r *Recorder) Open(ctx context.Context) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.Log.Warn("what services did before cannot be read", "where", r.Where, "err", err)
 	}
-	own, _, _ := bytes.Cut([]byte(path.Base(r.key(""))), []byte("-"))
 	for _, key := range keys {
-		if !bytes.HasPrefix([]byte(path.Base(key)), append(own, '-')) {
-			continue // another proxy's
-		}
 		if err := r.load(ctx, key); err != nil {
 			r.setAside(ctx, key, err)
 		}
@@ -74,9 +67,10 @@ func (r *Recorder) load(ctx context.Context, key string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.services == nil {
-		r.services = map[string][]*series{}
+		r.services, r.known = map[string][]*series{}, map[string]bool{}
 	}
 	r.services[s.Service] = s.Versions
+	r.known[key] = true
 	return nil
 }
 
@@ -108,7 +102,7 @@ func decode(data []byte) (*stored, error) {
 
 // setAside moves a value that cannot be used out of the way.
 func (r *Recorder) setAside(ctx context.Context, key string, why error) {
-	aside := path.Join(folder+"-damaged", path.Base(key))
+	aside := path.Join(damaged, path.Base(key))
 	data, err := r.Storage.Load(ctx, key)
 	if err == nil {
 		err = r.Storage.Store(ctx, aside, data)
@@ -127,16 +121,25 @@ func (r *Recorder) store(ctx context.Context) {
 	values := map[string][]byte{}
 	var problems []error
 	for _, service := range slices.Sorted(maps.Keys(r.services)) {
-		data, err := encode(&stored{format, r.Proxy, service, r.services[service]})
+		data, err := encode(&stored{format, service, r.services[service]})
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		values[r.key(service)] = data
+		values[key(service)] = data
+	}
+	gone := r.known
+	r.known = map[string]bool{}
+	for key := range values {
+		r.known[key] = true
+		delete(gone, key)
 	}
 	r.mu.Unlock()
 	for key, data := range values {
 		problems = append(problems, r.Storage.Store(ctx, key, data))
+	}
+	for key := range gone {
+		problems = append(problems, r.Storage.Delete(ctx, key))
 	}
 	if err := errors.Join(problems...); err != nil {
 		r.Log.Warn("what services did cannot be stored", "where", r.Where, "err", err)
@@ -146,6 +149,6 @@ func (r *Recorder) store(ctx context.Context) {
 func encode(s *stored) ([]byte, error) {
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
-	err := json.NewEncoder(z).Encode(s)
-	return out.Bytes(), errors.Join(err, z.Close())
+	err := errors.Join(json.NewEncoder(z).Encode(s), z.Close())
+	return out.Bytes(), err
 }
