@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -17,6 +19,7 @@ type Timeline struct {
 // noted.
 type VersionTimeline struct {
 	Version string  `json:"version"` // as in logs and metrics
+	Whole   Point   `json:"whole"`   // all points as one
 	Points  []Point `json:"points"`
 }
 
@@ -35,16 +38,26 @@ type Point struct {
 	Share    float64   `json:"share"`  // at its end, of all units; 0 to 1
 }
 
-// timeline answers with what the versions of a service did over time.
+// timeline answers with what the versions of a service did over time, since a moment
+// if one is named.
 func (s *Server) timeline(w http.ResponseWriter, r *http.Request) {
-	t, err := s.Control.Timeline(r.PathValue("service"))
+	since := time.Time{}
+	if text := r.URL.Query().Get("since"); text != "" {
+		var err error
+		if since, err = time.Parse(time.RFC3339, text); err != nil {
+			s.fail(w, r, &malformed{fmt.Sprintf("since: %.64q is not a time: use one such as 2026-01-02T15:04:05Z", text)})
+			return
+		}
+	}
+	t, err := s.Control.Timeline(r.PathValue("service"), since)
 	if t.Versions == nil {
 		t.Versions = []VersionTimeline{}
 	}
 	s.answerOr(w, r, t, err)
 }
 
-// Timeline returns what the versions of a service did over time.
-func (c Client) Timeline(ctx context.Context, service string) (*Timeline, error) {
-	return ask[Timeline](ctx, c, http.MethodGet, pathOf(service, "/timeline"), nil)
+// Timeline returns what the versions of a service did since a moment.
+func (c Client) Timeline(ctx context.Context, service string, since time.Time) (*Timeline, error) {
+	query := url.Values{"since": {since.UTC().Format(time.RFC3339)}}
+	return ask[Timeline](ctx, c, http.MethodGet, pathOf(service, "/timeline")+"?"+query.Encode(), nil)
 }

@@ -127,13 +127,15 @@ func (r *Recorder) prune(now time.Time) {
 	}
 }
 
-// Timeline returns what was noted of a service.
-func (r *Recorder) Timeline(service string) admin.Timeline {
+// Timeline returns what was noted of a service since a moment.
+func (r *Recorder) Timeline(service string, since time.Time) admin.Timeline {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := admin.Timeline{Service: service, Versions: []admin.VersionTimeline{}}
 	for _, s := range r.services[service] {
-		t.Versions = append(t.Versions, admin.VersionTimeline{Version: s.Version, Points: s.points()})
+		if v := s.shown(since); len(v.Points) > 0 {
+			t.Versions = append(t.Versions, v)
+		}
 	}
 	return t
 }

@@ -63,6 +63,11 @@ func (p *point) add(x *sample) {
 	for i, n := range x.FirstByte {
 		all[i] += n
 	}
+	p.set(&all)
+}
+
+// set makes a histogram that of the point.
+func (p *point) set(all *metrics.Latencies) {
 	p.Latency = p.Latency[:0]
 	for i, n := range all {
 		if n > 0 {
@@ -81,11 +86,13 @@ func (p *point) latencies() (all metrics.Latencies) {
 	return all
 }
 
-// points returns the points of a version, the finest that there are of each moment.
-// Where a level ends the next goes on with the point that begins there or before, so
-// that none is shown twice and there is no gap.
-func (s *series) points() []admin.Point {
-	var all []admin.Point
+// shown returns the points of a version since a moment for people, the finest that
+// there are of each moment. Where a level ends the next goes on with the point that
+// begins there or before, so that none is shown twice and there is no gap.
+func (s *series) shown(since time.Time) admin.VersionTimeline {
+	out := admin.VersionTimeline{Version: s.Version}
+	var whole point
+	var latencies metrics.Latencies
 	until := int64(math.MaxInt64) // what is shown already begins there
 	for i, l := range levels {
 		list := s.Levels[i]
@@ -94,8 +101,9 @@ func (s *series) points() []admin.Point {
 			from = roundUp(list[0].Start, levels[i+1].span)
 		}
 		for _, p := range slices.Backward(list) {
-			if p.Start >= from && p.Start < until {
-				all = append(all, p.shown(l.span))
+			if p.Start >= from && p.Start < until && p.Start >= since.Add(-l.span).Unix() {
+				out.Points = append(out.Points, p.shown(l.span))
+				whole.count(p, &latencies)
 			}
 		}
 		if from == math.MinInt64 {
@@ -103,8 +111,24 @@ func (s *series) points() []admin.Point {
 		}
 		until = from
 	}
-	slices.Reverse(all)
-	return all
+	slices.Reverse(out.Points)
+	if n := len(out.Points); n > 0 {
+		first, last := out.Points[0], out.Points[n-1]
+		whole.Start, whole.Weight, whole.Share = first.Start.Unix(), last.Weight, last.Share
+		whole.set(&latencies)
+		out.Whole = whole.shown(last.Start.Sub(first.Start) + time.Duration(last.Seconds)*time.Second)
+	}
+	return out
+}
+
+// count adds what another point has counted.
+func (p *point) count(o *point, all *metrics.Latencies) {
+	p.Requests += o.Requests
+	p.Failures += o.Failures
+	p.Canceled += o.Canceled
+	for i, n := range o.latencies() {
+		all[i] += n
+	}
 }
 
 func roundUp(t int64, span time.Duration) int64 {

@@ -97,7 +97,7 @@ func TestWhatVersionsDoIsNotedEveryMinute(t *testing.T) {
 			time.Sleep(time.Minute)
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			got := r.Timeline("shop")
+			got := r.Timeline("shop", time.Time{})
 			if len(got.Versions) != 2 || got.Versions[0].Version != "v1" || len(got.Versions[0].Points) != 3 || len(got.Versions[1].Points) != 1 {
 				t.Fatalf("got %+v", got)
 			}
@@ -112,7 +112,7 @@ func TestWhatVersionsDoIsNotedEveryMinute(t *testing.T) {
 					t.Errorf("point %d: got %+v, want %+v", i, p, want)
 				}
 			}
-			if other := r.Timeline("cart"); len(other.Versions) != 0 || other.Versions == nil {
+			if other := r.Timeline("cart", time.Time{}); len(other.Versions) != 0 || other.Versions == nil {
 				t.Errorf("another service has %+v", other)
 			}
 		})
@@ -139,7 +139,7 @@ func TestFurtherBackPointsSpanMore(t *testing.T) {
 		now = now.Add(time.Minute)
 		r.note(now)
 	}
-	points := r.Timeline("shop").Versions[0].Points
+	points := r.Timeline("shop", time.Time{}).Versions[0].Points
 	for i, p := range points {
 		if want := uint64(p.Seconds) / 6; p.Requests != want && i > 0 && i < len(points)-1 {
 			t.Errorf("in %v seconds from %v there were %d requests, want %d", p.Seconds, p.Start, p.Requests, want)
@@ -150,6 +150,10 @@ func TestFurtherBackPointsSpanMore(t *testing.T) {
 	}
 	if age := now.Sub(points[0].Start); age < 13*24*time.Hour || age > 15*24*time.Hour {
 		t.Errorf("it goes back %v", age)
+	}
+	whole := r.Timeline("shop", now.Add(-time.Hour)).Versions[0]
+	if n := len(whole.Points); n != 61 || whole.Whole.Requests != 610 || whole.Whole.Seconds != 61*60 || whole.Whole.P99 == 0 {
+		t.Errorf("in the last hour there are %d points, %+v as a whole", n, whole.Whole)
 	}
 	if len(points) < 400 || len(points) > 700 {
 		t.Errorf("there are %d points", len(points))
@@ -171,7 +175,7 @@ func TestWhatWasNotedSurvivesARestart(t *testing.T) {
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
 			var got []uint64
-			for _, p := range r.Timeline("shop").Versions[0].Points {
+			for _, p := range r.Timeline("shop", time.Time{}).Versions[0].Points {
 				got = append(got, p.Requests)
 			}
 			if want := []uint64{100, 30}; !reflect.DeepEqual(got, want) {
@@ -195,7 +199,7 @@ func TestCountersThatBeginAnewTakeNothingAway(t *testing.T) {
 			w.does("v1", 7, time.Millisecond)
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			if points := r.Timeline("shop").Versions[0].Points; points[len(points)-1].Requests != 7 {
+			if points := r.Timeline("shop", time.Time{}).Versions[0].Points; points[len(points)-1].Requests != 7 {
 				t.Errorf("got %+v", points)
 			}
 		})
@@ -236,12 +240,12 @@ func TestNoMoreIsRememberedThanThereIsRoomFor(t *testing.T) {
 		now = now.Add(time.Minute)
 		r.note(now)
 	}
-	versions := r.Timeline("shop").Versions
+	versions := r.Timeline("shop", time.Time{}).Versions
 	if len(versions) != maxVersions || versions[len(versions)-1].Version != "v39" {
 		t.Errorf("there are %d versions", len(versions))
 	}
 	r.note(now.Add(keepTime + 2*time.Minute))
-	if versions := r.Timeline("shop").Versions; len(versions) != 0 {
+	if versions := r.Timeline("shop", time.Time{}).Versions; len(versions) != 0 {
 		t.Errorf("%d versions are remembered for ever", len(versions))
 	}
 }
