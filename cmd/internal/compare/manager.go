@@ -299,6 +299,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	for _, t := range []*time.Ticker{judge, store, share, prune} {
 		defer t.Stop()
 	}
+	m.prune(ctx)
 	for {
 		select {
 		case <-ctx.Done():
