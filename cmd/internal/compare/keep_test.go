@@ -22,8 +22,8 @@ func TestAComparisonGoesOnWhenDivvyIsStartedAnew(t *testing.T) {
 		random := seeded()
 		began := p.Comparisons("shop")[0].Since
 		for boot := range 3 {
-			p.send(1000, random, map[string]float64{"v2": 0.5})
-			if got := p.total(); got != 1000*(boot+1) {
+			p.send(3000, random, map[string]float64{"v2": 0.5})
+			if got := p.total(); got != 3000*(boot+1) {
 				t.Errorf("start %d: %d units", boot, got)
 			}
 			c := p.Comparisons("shop")[0]
@@ -57,7 +57,6 @@ func TestSeveralProxiesAreJudgedAsOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, map[string]int{"v1": 80, "v2": 20})
 		a, b := w.proxy("a"), w.proxy("b")
-		defer a.end()
 		random := seeded()
 		a.send(700, random, nil)
 		b.send(300, random, nil)
@@ -82,7 +81,14 @@ func TestSeveralProxiesAreJudgedAsOne(t *testing.T) {
 		// What one has counted stays when it is gone, and its value goes.
 		b.end()
 		a.send(100, random, nil)
-		time.Sleep(3 * time.Hour)
+		time.Sleep(shareEvery)
+		a.end()
+		a.prune(t.Context())
+		if keys := w.storage.keys(); len(keys) != 2 {
+			t.Errorf("at once there is %v", keys)
+		}
+		time.Sleep(2 * deadTime)
+		a.prune(t.Context())
 		if got, keys := a.total(), w.storage.keys(); got != 1100 || len(keys) != 1 {
 			t.Errorf("%d units are left, in %v", got, keys)
 		}
@@ -139,8 +145,9 @@ func TestAValueThatIsDamagedIsLeftAsItIs(t *testing.T) {
 			if got := p.total(); got != 10 {
 				t.Errorf("%s: %d units", name, got)
 			}
-			time.Sleep(keepTime + 2*pruneEvery)
 			p.end()
+			time.Sleep(2 * keepTime)
+			p.prune(t.Context())
 			if got := w.storage.values[key]; string(got) != string(value) {
 				t.Errorf("%s: there is %q", name, got)
 			}
@@ -159,12 +166,11 @@ func TestAStorageThatFailsIsTriedAgain(t *testing.T) {
 		w.storage.fail(errors.New("it is away"))
 		p := w.proxy("a")
 		p.send(500, seeded(), nil)
-		time.Sleep(time.Minute)
+		time.Sleep(2 * shareEvery)
 		if log := p.logged(); strings.Count(log, "listing what was counted") != 1 || strings.Count(log, "storing what was counted") != 1 {
 			t.Errorf("logged %s", log)
 		}
 		w.storage.fail(nil)
-		time.Sleep(time.Minute)
 		p.end()
 		again := w.proxy("a")
 		defer again.end()
@@ -177,30 +183,26 @@ func TestAStorageThatFailsIsTriedAgain(t *testing.T) {
 func TestWhatWasNotCountedForLongIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 3, map[string]int{"v1": 80, "v2": 20})
-		p := w.proxy("a")
-		defer p.end()
+		w := newWorld(t, 2, map[string]int{"v1": 80, "v2": 20})
 		random := seeded()
-		p.send(500, random, nil)
-		w.weigh(map[string]int{"v1": 80, "v3": 20}, p)
-		p.send(100, random, nil)
-		time.Sleep(keepTime - 2*pruneEvery)
-		w.weigh(map[string]int{"v1": 80, "v2": 20}, p)
-		if got := p.total(); got != 500 {
-			t.Errorf("%d units are left after most of the time", got)
+		f := func(after time.Duration, want int) {
+			t.Helper()
+			time.Sleep(after)
+			p := w.proxy("a")
+			defer p.end()
+			if got := p.total(); got != want {
+				t.Errorf("after %v there are %d units, want %d", after, got, want)
+			}
+			p.send(100, random, nil)
+			if log := p.logged(); log != "" {
+				t.Errorf("logged %s", log)
+			}
 		}
-		w.weigh(map[string]int{"v1": 80, "v3": 20}, p)
-		p.send(100, random, nil)
-		time.Sleep(keepTime + 2*pruneEvery)
+		f(0, 0)
+		f(keepTime-pruneEvery, 100)
+		f(keepTime+pruneEvery, 0)
 		if keys := w.storage.keys(); len(keys) != 1 {
 			t.Errorf("there is still %v", keys)
-		}
-		w.weigh(map[string]int{"v1": 80, "v2": 20}, p)
-		if got := p.total(); got != 0 {
-			t.Errorf("%d units are left after all of the time", got)
-		}
-		if log := p.logged(); log != "" {
-			t.Errorf("logged %s", log)
 		}
 	})
 }
@@ -220,11 +222,13 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 		if got := len(p.pairs[p.services["shop"].pairs[0].id].others.Entries); got != maxOrigins {
 			t.Errorf("%d recorders are kept apart", got)
 		}
-		time.Sleep(3 * time.Hour)
+		time.Sleep(storeEvery)
+		p.end()
+		time.Sleep(2 * deadTime)
+		p.prune(t.Context())
 		if keys := w.storage.keys(); len(keys) != 1 {
 			t.Errorf("there are %d values", len(keys))
 		}
-		p.end()
 
 		// So many services that not all can be compared.
 		var all []Subject

@@ -299,10 +299,10 @@ func (m *Manager) Run(ctx context.Context) error {
 	for _, t := range []*time.Ticker{judge, store, share, prune} {
 		defer t.Stop()
 	}
-	m.prune(ctx)
 	for {
 		select {
 		case <-ctx.Done():
+			m.judge()
 			m.store(context.WithoutCancel(ctx))
 			return nil
 		case <-judge.C:
