@@ -10,7 +10,7 @@ import (
 func arm(s *router.Service, pairs []*pair) {
 	c := router.Counting{Now: make([][]router.Arm, len(s.Versions)), Then: map[uint32][][]router.Arm{}}
 	for _, p := range pairs {
-		p.join(c.Now, p.weights[stats.Stable], p.weights[stats.Candidate])
+		p.join(c.Now, p.stable.Weight, p.candidate.Weight)
 		for _, then := range p.splits {
 			if then.ID == s.SplitID() || !p.config.Sticky.Pins() {
 				continue

@@ -31,6 +31,7 @@ func (m *Manager) Open(ctx context.Context) {
 	m.services, m.pairs, m.shelf = map[string]*service{}, map[id]*pair{}, map[id]*record{}
 	m.files, m.told = map[string]time.Time{}, map[string]string{}
 	m.share(ctx)
+	m.prune(ctx)
 }
 
 // share reads what others have counted since, and prunes what has been forgotten.
@@ -256,5 +257,8 @@ func (m *Manager) useless(key string, stored time.Time) bool {
 			return age > keepTime
 		}
 	}
-	return age > deadTime
+	if m.files[key].Equal(stored) {
+		return age > deadTime // it was read, and forgotten
+	}
+	return age > keepTime
 }

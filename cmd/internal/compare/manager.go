@@ -253,15 +253,6 @@ func (m *Manager) latencies(p *pair) *stats.Histogram {
 	return found
 }
 
-// update notes who has which weight now.
-func (p *pair) update(splitID uint32, stable, candidate router.Holding, now time.Time) {
-	weights := [2]uint32{stats.Stable: stable.Weight, stats.Candidate: candidate.Weight}
-	edited := p.weights != [2]uint32{} && weights != p.weights
-	p.stable, p.candidate, p.weights = stable, candidate, weights
-	p.remember(split{splitID, stable.Weight, candidate.Weight})
-	p.restart(now, edited)
-}
-
 // underWay returns the comparisons that do not rest. m.mu is held.
 func (m *Manager) underWay() []*pair {
 	var all []*pair
@@ -302,6 +293,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			m.judge()
 			m.store(context.WithoutCancel(ctx))
 			return nil
 		case <-judge.C:
