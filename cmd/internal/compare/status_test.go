@@ -145,8 +145,11 @@ func TestVerdictsOfASimulation(t *testing.T) {
 				case 25:
 					w.weigh(map[string]int{"v1": 45, "v2": 55}, p)
 				}
-				p.send(1000, random, map[string]float64{"v1": rate(minute, "v1"), "v2": rate(minute, "v2")})
-				time.Sleep(time.Minute)
+				p.send(500, random, map[string]float64{"v1": rate(minute, "v1"), "v2": rate(minute, "v2")})
+				time.Sleep(judgeEvery)
+				if minute == 40 {
+					time.Sleep(restartEvery)
+				}
 			}
 			c := p.Comparisons("shop")[0]
 			o = outcome{c.Verdict, c.Report.Finding("errors").Ratio, c.Report.Split.Off}
@@ -161,7 +164,7 @@ func TestVerdictsOfASimulation(t *testing.T) {
 		}
 		return 0.01
 	}
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		f := func(name string, rate func(int, string) float64, truth float64, is bool) {
 			t.Helper()
 			o := run(seed, rate)
