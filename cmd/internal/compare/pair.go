@@ -68,11 +68,11 @@ type id struct {
 	counts string // see whatCounts
 }
 
-// whatCounts says in a few digits what is counted by a configuration: units or
-// requests, and which goals.
+// whatCounts says in a few digits what is counted by a configuration: who is a unit,
+// what is an error, and which goals there are.
 func whatCounts(c *router.Config) string {
 	h := fnv.New64a()
-	fmt.Fprint(h, byUnit(c))
+	fmt.Fprintf(h, "%q %v %v", c.Sticky.By, c.Compare.Errors, c.Compare.NotErrors)
 	for _, g := range c.Goals {
 		fmt.Fprintf(h, " %q %q %v", g.Name, g.If, g.Status)
 	}
