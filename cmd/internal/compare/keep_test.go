@@ -60,7 +60,7 @@ func TestSeveralProxiesAreJudgedAsOne(t *testing.T) {
 		random := seeded()
 		a.send(700, random, nil)
 		b.send(300, random, nil)
-		time.Sleep(2 * shareEvery)
+		time.Sleep(4 * shareEvery)
 		for _, p := range []*proxy{a, b} {
 			c := p.Comparisons("shop")[0]
 			if p.total() != 1000 || len(c.Proxies) != 2 || c.Proxies[0].Name != "a" || c.Proxies[1].Split.Units[0] < 200 {
@@ -81,7 +81,7 @@ func TestSeveralProxiesAreJudgedAsOne(t *testing.T) {
 		// What one has counted stays when it is gone, and its value goes.
 		b.end()
 		a.send(100, random, nil)
-		time.Sleep(shareEvery)
+		time.Sleep(4 * shareEvery)
 		a.end()
 		a.prune(t.Context())
 		if keys := w.storage.keys(); len(keys) != 2 {
@@ -109,7 +109,7 @@ func TestWhoTakesOverCountsBesideItsPredecessor(t *testing.T) {
 		time.Sleep(storeEvery)
 		old.send(10, random, nil)
 		old.end()
-		time.Sleep(shareEvery)
+		time.Sleep(4 * shareEvery)
 		if got := next.total(); got != 1010 {
 			t.Errorf("the successor knows %d units", got)
 		}
@@ -166,7 +166,7 @@ func TestAStorageThatFailsIsTriedAgain(t *testing.T) {
 		w.storage.fail(errors.New("it is away"))
 		p := w.proxy("a")
 		p.send(500, seeded(), nil)
-		time.Sleep(2 * shareEvery)
+		time.Sleep(4 * shareEvery)
 		if log := p.logged(); strings.Count(log, "listing what was counted") != 1 || strings.Count(log, "storing what was counted") != 1 {
 			t.Errorf("logged %s", log)
 		}
@@ -222,6 +222,8 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 		if got := len(p.pairs[p.services["shop"].pairs[0].id].others.Entries); got != maxOrigins {
 			t.Errorf("%d recorders are kept apart", got)
 		}
+		time.Sleep(4 * shareEvery)
+		p.send(20, random, nil)
 		time.Sleep(storeEvery)
 		p.end()
 		time.Sleep(2 * deadTime)

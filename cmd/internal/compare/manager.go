@@ -38,12 +38,12 @@ type Manager struct {
 
 	mu       sync.Mutex // guards the fields below; not held while the storage is asked
 	services map[string]*service
-	pairs    map[id]*pair         // under way, or resting for a while
-	shelf    map[id]*record       // what was counted of all others
-	files    map[string]time.Time // that were read, and when they had been stored
-	told     map[string]string    // what is wrong with files, and was said
-	again    time.Time            // when a table is to be built because somebody was away for long; zero: never
-	crowded  bool                 // that there are too many was said
+	pairs    map[id]*pair      // under way, or resting for a while
+	shelf    map[id]*record    // what was counted of all others
+	files    map[string]seen   // that were read
+	told     map[string]string // what is wrong with files, and was said
+	again    time.Time         // when a table is to be built because somebody was away for long; zero: never
+	crowded  bool              // that there are too many was said
 }
 
 // Change is a verdict that has become another.
@@ -284,7 +284,7 @@ func (m *Manager) lookAgain() {
 const (
 	judgeEvery = 2 * time.Second
 	storeEvery = 5 * time.Second
-	shareEvery = 15 * time.Second
+	shareEvery = 5 * time.Second
 	pruneEvery = time.Hour
 )
 
