@@ -19,7 +19,7 @@ const folder = "comparisons"
 const (
 	storageTime = 30 * time.Second // bounds what is asked of the storage at once
 	restTime    = 10 * time.Minute // a comparison that rests keeps its recorder
-	maxResting  = 64
+	maxResting  = 16
 	keepTime    = 30 * 24 * time.Hour // a comparison is remembered after it was counted last
 	maxRecords  = 256
 	deadTime    = time.Hour // a recorder that stored nothing for so long is gone

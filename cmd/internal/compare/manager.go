@@ -137,7 +137,7 @@ func (m *Manager) choose(s *Subject, c choice, partial bool, now time.Time) (pai
 }
 
 // maxPairs bounds the memory of all comparisons: with units, each takes some MiB.
-const maxPairs = 256
+const maxPairs = 128
 
 // may reports whether a comparison may be under way. m.mu is held.
 func (m *Manager) may(id id, partial bool) bool {
@@ -206,6 +206,11 @@ func (m *Manager) stableOf(service string) (image string) {
 	for id, r := range m.shelf {
 		if id.Service == service && !r.Over && r.Saved.After(latest) {
 			image, latest = id.Stable.Image, r.Saved
+		}
+	}
+	for id, p := range m.pairs {
+		if id.Service == service && !p.over && p.rests.After(latest) {
+			image, latest = id.Stable.Image, p.rests
 		}
 	}
 	return image

@@ -187,7 +187,7 @@ func TestRequestsAreRecordedWhileTablesAreBuilt(t *testing.T) {
 			t.Error("a candidate has no requests")
 		}
 	}
-	var all uint64 = stable
+	all := stable
 	for _, p := range m.underWay() {
 		all += p.ledger().Total().Units()[stats.Candidate]
 	}
