@@ -56,12 +56,12 @@ func (c *court) weigh(f *Finding, test OddsTest, what int) {
 // histograms.
 func (c *court) latency(metric string, q float64, what int, m Margin) Finding {
 	f := c.begin(metric, Latency, m)
-	f.Tolerated = f.tolerated(1)
 	test := testSlow.tempered(c.copies)
 	e := test.Weigh(c.scopes[0].events(what, hasEdges))
 	f.Events[Candidate], f.Events[Stable] = e.events()
 	f.LogE, f.P = e.LogE(0), e.P()
 	c.quantiles(&f, q)
+	f.Tolerated = f.tolerated(1)
 	f.Ratio = test.CompareLatencies(c.latencies(what)).Interval(f.Alpha)
 	f.Difference = f.ratioOf()
 	f.Word = classify(slower(f.Ratio, e.Ratio(f.Alpha).Lower > 1), f.Tolerated)
@@ -117,7 +117,6 @@ func slower(ratio Interval, yes bool) Interval {
 // speed compares the geometric mean of the latencies of first requests.
 func (c *court) speed(metric string, m Margin) Finding {
 	f := c.begin(metric, Speed, m)
-	f.Tolerated = f.tolerated(1)
 	var strata []MeanStratum
 	for _, stratum := range c.strata {
 		pair := c.scopes[0].Tallies[stratum]
@@ -136,6 +135,7 @@ func (c *court) speed(metric string, m Margin) Finding {
 	f.Candidate = Number(math.Ldexp(math.Exp(candidate), logOrigin))
 	f.Stable = Number(math.Ldexp(math.Exp(stable), logOrigin))
 	f.Difference = f.ratioOf()
+	f.Tolerated = f.tolerated(1)
 	f.Word = classify(f.Ratio, f.Tolerated)
 	return f
 }

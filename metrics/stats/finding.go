@@ -87,7 +87,7 @@ func (f *Finding) tolerated(share float64) float64 {
 	case Rate:
 		return f.Margin.Tolerated(share, float64(f.Stable), float64(f.Trials[Stable]))
 	default:
-		return f.Margin.Tolerated(share, 0, 0)
+		return f.Margin.ToleratedLatency(share, float64(f.Stable))
 	}
 }
 

@@ -44,9 +44,9 @@ func DefaultJudge() Judge {
 		Copies:     1,
 		Errors:     Margin{Relative: 0.25, Absolute: 0.001},
 		Canceled:   Margin{Relative: 0.25, Absolute: 0.001},
-		P95:        Margin{Relative: 0.20, Early: 1, EarlyBelow: 0.25},
-		P99:        Margin{Relative: 0.20, Early: 1, EarlyBelow: 0.25},
-		Speed:      Margin{Relative: 0.05},
+		P95:        Margin{Relative: 0.20, Early: 1, EarlyBelow: 0.25, Floor: 0.001},
+		P99:        Margin{Relative: 0.20, Early: 1, EarlyBelow: 0.25, Floor: 0.001},
+		Speed:      Margin{Relative: 0.05, Floor: 0.001},
 	}
 }
 

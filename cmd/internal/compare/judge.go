@@ -24,7 +24,11 @@ func judge(c *router.Config, candidates int) stats.Judge {
 		if t.Relative != nil {
 			margin.Relative = *t.Relative
 		}
-		if t.Absolute != nil {
+		switch {
+		case t.Absolute == nil:
+		case margin.Floor > 0:
+			margin.Floor = *t.Absolute
+		default:
 			margin.Absolute = *t.Absolute
 		}
 	}

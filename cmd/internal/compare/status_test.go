@@ -88,7 +88,7 @@ func TestWhatIsToleratedIsWhatIsConfigured(t *testing.T) {
 	f("errors", got.Errors, stats.Margin{Relative: 2, Absolute: 0.1})
 	f("canceled", got.Canceled, stats.Margin{Relative: usual.Canceled.Relative, Absolute: 0.2})
 	f("p95", got.P95, usual.P95)
-	f("p99", got.P99, stats.Margin{Relative: 0.5, Early: usual.P99.Early, EarlyBelow: usual.P99.EarlyBelow})
+	f("p99", got.P99, stats.Margin{Relative: 0.5, Early: usual.P99.Early, EarlyBelow: usual.P99.EarlyBelow, Floor: usual.P99.Floor})
 	f("speed", got.Speed, usual.Speed)
 	f("a goal", got.Goals[0].Margin, stats.Margin{Relative: 0.1})
 	f("a goal of which nothing is said", got.Goals[1].Margin, stats.Margin{Relative: 0.03})
