@@ -219,7 +219,10 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 		}
 		p := w.proxy("a")
 		p.send(20, random, nil)
-		if got := len(p.pairs[p.services["shop"].pairs[0].id].others.Entries); got != maxOrigins {
+		p.Manager.mu.Lock()
+		got := len(p.services["shop"].pairs[0].others.Entries)
+		p.Manager.mu.Unlock()
+		if got != maxOrigins {
 			t.Errorf("%d recorders are kept apart", got)
 		}
 		time.Sleep(4 * shareEvery)
