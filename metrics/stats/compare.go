@@ -56,7 +56,8 @@ func (c *court) weigh(f *Finding, test OddsTest, what int) {
 // histograms.
 func (c *court) latency(metric string, q float64, what int, m Margin) Finding {
 	f := c.begin(metric, Latency, m)
-	test := testSlow.tempered(c.copies)
+	f.Bursts = c.sums.burstiness(what)
+	test := testSlow.tempered(max(c.copies, 1) * f.Bursts)
 	e := test.Weigh(c.scopes[0].events(what, hasEdges))
 	f.Events[Candidate], f.Events[Stable] = e.events()
 	f.LogE, f.P = e.LogE(0), e.P()
@@ -66,7 +67,15 @@ func (c *court) latency(metric string, q float64, what int, m Margin) Finding {
 	f.Difference = f.ratioOf()
 	f.Word = classify(slower(f.Ratio, e.Ratio(f.Alpha).Lower > 1), f.Tolerated)
 	c.late(&f, test, what, hasEdges)
+	c.wait(&f)
 	return f
+}
+
+// wait puts off the verdict on a latency while bursts cannot be told.
+func (c *court) wait(f *Finding) {
+	if f.Early = c.early; f.Early {
+		f.Word, f.Late = Undecided, nil
+	}
 }
 
 // quantiles fills in what a person wants to see: the quantile of all requests,
@@ -126,7 +135,8 @@ func (c *court) speed(metric string, m Margin) Finding {
 		f.Trials[Stable] += uint64(s.Stable.N)
 	}
 	d := CompareMeans(strata)
-	d.Error *= math.Sqrt(max(c.copies, 1))
+	f.Bursts = c.sums.burstiness(countSlow95) // what makes the slow ones slow moves the mean as well
+	d.Error *= math.Sqrt(max(c.copies, 1) * f.Bursts)
 	log := d.Interval(f.Alpha)
 	f.LogE = d.LogE(f.Alpha)
 	f.P = chance(f.LogE)
@@ -137,6 +147,7 @@ func (c *court) speed(metric string, m Margin) Finding {
 	f.Difference = f.ratioOf()
 	f.Tolerated = f.tolerated(1)
 	f.Word = classify(f.Ratio, f.Tolerated)
+	c.wait(&f)
 	return f
 }
 

@@ -283,6 +283,7 @@ func (m *Manager) lookAgain() {
 // How often what is done by Run.
 const (
 	judgeEvery = 2 * time.Second
+	slotEvery  = 5 * time.Second
 	storeEvery = 5 * time.Second
 	shareEvery = 5 * time.Second
 	pruneEvery = time.Hour
@@ -290,9 +291,9 @@ const (
 
 // Run judges, restarts and stores, until ctx ends; then it stores once more.
 func (m *Manager) Run(ctx context.Context) error {
-	judge, store := time.NewTicker(judgeEvery), time.NewTicker(storeEvery)
+	judge, slot, store := time.NewTicker(judgeEvery), time.NewTicker(slotEvery), time.NewTicker(storeEvery)
 	share, prune := time.NewTicker(shareEvery), time.NewTicker(pruneEvery)
-	for _, t := range []*time.Ticker{judge, store, share, prune} {
+	for _, t := range []*time.Ticker{judge, slot, store, share, prune} {
 		defer t.Stop()
 	}
 	for {
@@ -304,6 +305,8 @@ func (m *Manager) Run(ctx context.Context) error {
 		case <-judge.C:
 			m.judge()
 			m.lookAgain()
+		case <-slot.C:
+			m.slot()
 		case <-store.C:
 			m.store(ctx)
 		case <-share.C:
