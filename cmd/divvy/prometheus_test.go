@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -124,13 +123,7 @@ func checkExposition(t *testing.T, promtool, admin string) {
 // address.
 func runPrometheus(t *testing.T, program, target string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	dir := t.TempDir()
+	addr, dir := freePort(t), t.TempDir()
 	file := filepath.Join(dir, "prometheus.yml")
 	text := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: divvy\n  static_configs: [{targets: [%q]}]\n", target)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

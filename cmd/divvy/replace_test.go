@@ -118,16 +118,6 @@ func (d *dynasty) write(config string) {
 	d.must(os.WriteFile(filepath.Join(d.dir, "divvy.toml"), []byte(config), 0o600))
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // start starts the first one. Whoever is left of the dynasty is killed in the end.
 func (d *dynasty) start(prepare ...func(*exec.Cmd)) {
 	d.t.Helper()

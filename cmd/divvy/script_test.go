@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -78,10 +77,9 @@ func scriptBackend(ts *testscript.TestScript, _ bool, args []string) {
 
 // scriptPort is `port VAR`: it puts a free address into the variable.
 func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := unusedAddress()
 	ts.Check(err)
-	defer l.Close()
-	ts.Setenv(args[0], l.Addr().String())
+	ts.Setenv(args[0], addr)
 }
 
 // scriptGet is `get URL TEXT [HEADER…]`: it asks until the answer contains the
