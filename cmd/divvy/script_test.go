@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"divvy/testdata/ports"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -77,7 +79,7 @@ func scriptBackend(ts *testscript.TestScript, _ bool, args []string) {
 
 // scriptPort is `port VAR`: it puts a free address into the variable.
 func scriptPort(ts *testscript.TestScript, _ bool, args []string) {
-	addr, err := unusedAddress()
+	addr, err := ports.Unused()
 	ts.Check(err)
 	ts.Setenv(args[0], addr)
 }

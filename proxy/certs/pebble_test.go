@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"divvy/testdata/ports"
+
 	"github.com/letsencrypt/challtestsrv"
 	"github.com/letsencrypt/pebble/v2/ca"
 	"github.com/letsencrypt/pebble/v2/db"
@@ -212,12 +214,10 @@ func (p *pebble) runDNS() {
 
 // records is the DNS itself, one for all tests: it has one handler in the process.
 var records = sync.OnceValues(func() (*challtestsrv.ChallSrv, string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := ports.Unused()
 	if err != nil {
 		panic(err)
 	}
-	addr := l.Addr().String()
-	l.Close()
 	srv, err := challtestsrv.New(challtestsrv.Config{DNSAddrs: []string{addr}, Log: log.New(io.Discard, "", 0)})
 	if err != nil {
 		panic(err)
