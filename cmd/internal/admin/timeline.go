@@ -16,8 +16,25 @@ type Timeline struct {
 // first, and those that are further back span more. Where there is none, nothing was
 // noted.
 type VersionTimeline struct {
-	Version string  `json:"version"` // as in logs and metrics
-	Points  []Point `json:"points"`
+	Version string   `json:"version"` // as in logs and metrics
+	Windows []Window `json:"windows"` // the last hour, the last day, two weeks
+	Points  []Point  `json:"points"`
+}
+
+// Window is what a version did from some time on until now, at the grain of the
+// points. Latencies are those of all its requests together; see [Point].
+type Window struct {
+	Start    time.Time `json:"start"`
+	Seconds  float64   `json:"seconds"`
+	Requests uint64    `json:"requests"`
+	Failures uint64    `json:"failures"`
+	Canceled uint64    `json:"canceled"`
+	P50      float64   `json:"p50"`
+	P75      float64   `json:"p75"`
+	P90      float64   `json:"p90"`
+	P95      float64   `json:"p95"`
+	P99      float64   `json:"p99"`
+	P999     float64   `json:"p999"`
 }
 
 // Point is what a version did in a span of time. Latencies are times to the first

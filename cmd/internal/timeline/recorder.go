@@ -40,6 +40,7 @@ type Recorder struct {
 	before   map[metrics.Key]metrics.Counts
 	services map[string][]*series // those that came first are first
 	known    map[string]bool      // the values that were stored or read
+	noted    time.Time            // for the last time; zero: not yet
 }
 
 // Run notes what there is every minute, stores it now and then, until ctx ends, and
@@ -82,7 +83,7 @@ func (r *Recorder) note(at time.Time) {
 		}
 		r.series(key).add(at, &x)
 	}
-	r.before = counts
+	r.before, r.noted = counts, at
 	r.prune(at)
 }
 
@@ -131,9 +132,14 @@ func (r *Recorder) prune(now time.Time) {
 func (r *Recorder) Timeline(service string) admin.Timeline {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
+	noted := r.noted
+	if noted.IsZero() {
+		noted = now
+	}
 	t := admin.Timeline{Service: service, Versions: []admin.VersionTimeline{}}
 	for _, s := range r.services[service] {
-		t.Versions = append(t.Versions, admin.VersionTimeline{Version: s.Version, Points: s.points()})
+		t.Versions = append(t.Versions, admin.VersionTimeline{Version: s.Version, Windows: s.windows(now), Points: s.points(noted)})
 	}
 	return t
 }

@@ -73,33 +73,34 @@ func (p *point) add(x *sample) {
 
 // latencies returns the histogram of a point.
 func (p *point) latencies() (all metrics.Latencies) {
-	for i := 0; i+1 < len(p.Latency); i += 2 {
-		if bucket := p.Latency[i]; bucket < uint64(len(all)) {
-			all[bucket] = p.Latency[i+1]
-		}
-	}
+	p.addTo(&all)
 	return all
 }
 
-// points returns the points of a version, the finest that there are of each moment.
-// Where a level ends the next goes on with the point that begins there or before, so
-// that none is shown twice and there is no gap.
-func (s *series) points() []admin.Point {
+// addTo adds the histogram of a point to another.
+func (p *point) addTo(all *metrics.Latencies) {
+	for i := 0; i+1 < len(p.Latency); i += 2 {
+		if bucket := p.Latency[i]; bucket < uint64(len(all)) {
+			all[bucket] += p.Latency[i+1]
+		}
+	}
+}
+
+// points returns the points of a version, at each time of the finest level that
+// reaches back to it. The levels meet where a point of the coarser one begins, at the
+// same time for all versions, so that what they did can be compared.
+func (s *series) points(now time.Time) []admin.Point {
 	var all []admin.Point
 	until := int64(math.MaxInt64) // what is shown already begins there
 	for i, l := range levels {
-		list := s.Levels[i]
-		from := int64(math.MinInt64) // a level that is not full has all that there is
-		if len(list) == l.most && i+1 < len(levels) {
-			from = roundUp(list[0].Start, levels[i+1].span)
+		from := int64(math.MinInt64)
+		if i+1 < len(levels) {
+			from = roundUp(now.Add(-l.span*time.Duration(l.most-1)).Unix(), levels[i+1].span)
 		}
-		for _, p := range slices.Backward(list) {
+		for _, p := range slices.Backward(s.Levels[i]) {
 			if p.Start >= from && p.Start < until {
 				all = append(all, p.shown(l.span))
 			}
-		}
-		if from == math.MinInt64 {
-			break
 		}
 		until = from
 	}

@@ -58,6 +58,12 @@ func (w *world) run(f func(r *Recorder)) {
 	running.Wait()
 }
 
+// pass lets time pass, and what is due by then happen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // does has a version of the shop answer n requests, of which every tenth fails, each
 // after so long.
 func (w *world) does(version string, n uint64, latency time.Duration) {
@@ -91,12 +97,11 @@ func TestWhatVersionsDoIsNotedEveryMinute(t *testing.T) {
 		w.run(func(r *Recorder) {
 			start := time.Now()
 			w.does("v1", 100, 10*time.Millisecond)
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 			w.does("v1", 50, 40*time.Millisecond)
 			w.does("v2", 20, time.Second)
-			time.Sleep(time.Minute)
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			pass(time.Minute)
+			pass(time.Minute)
 			got := r.Timeline("shop")
 			if len(got.Versions) != 2 || got.Versions[0].Version != "v1" || len(got.Versions[0].Points) != 3 || len(got.Versions[1].Points) != 1 {
 				t.Fatalf("got %+v", got)
@@ -162,14 +167,13 @@ func TestWhatWasNotedSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w.run(func(*Recorder) {
 			w.does("v1", 100, time.Millisecond)
-			time.Sleep(90 * time.Second)
+			pass(90 * time.Second)
 		})
 		w.counts = map[metrics.Key]metrics.Counts{} // they begin anew
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		w.run(func(r *Recorder) {
 			w.does("v1", 30, time.Millisecond)
-			time.Sleep(2 * time.Minute)
-			synctest.Wait()
+			pass(2 * time.Minute)
 			var got []uint64
 			for _, p := range r.Timeline("shop").Versions[0].Points {
 				got = append(got, p.Requests)
@@ -187,14 +191,12 @@ func TestCountersThatBeginAnewTakeNothingAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w.run(func(r *Recorder) {
 			w.does("v1", 100, time.Millisecond)
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			pass(time.Minute)
 			w.mu.Lock()
 			w.counts = map[metrics.Key]metrics.Counts{}
 			w.mu.Unlock()
 			w.does("v1", 7, time.Millisecond)
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			pass(time.Minute)
 			if points := r.Timeline("shop").Versions[0].Points; points[len(points)-1].Requests != 7 {
 				t.Errorf("got %+v", points)
 			}
@@ -252,7 +254,7 @@ func TestWhatIsForgottenIsNotStoredAnyLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w.run(func(*Recorder) {
 			w.does("v1", 1, time.Millisecond)
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 		})
 	})
 	if !w.storage.Exists(t.Context(), key("shop")) {

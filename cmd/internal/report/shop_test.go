@@ -1,0 +1,151 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"divvy/backends"
+	"divvy/cmd/internal/admin"
+	"divvy/metrics/stats"
+	"divvy/router/state"
+)
+
+var now = time.Date(2026, 3, 4, 15, 7, 30, 0, time.UTC)
+
+// does is what a version of the shop does.
+type does struct {
+	name      string
+	weight    float64
+	perSecond float64
+	failing   float64       // of its requests
+	latency   time.Duration // at the median
+	since     time.Duration // for so long
+}
+
+func imageOf(name string) string {
+	return "sha256:" + strings.Repeat(fmt.Sprintf("%08x", len(name)*7919+int(name[len(name)-1])), 8)
+}
+
+// shop returns what the API answers of a service whose versions do this; each but the
+// first is compared with that, if it has weight.
+func shop(versions ...does) *Data {
+	d := &Data{
+		Now: now, Divvy: "1.2.3",
+		Service:  admin.Service{Name: "shop", Hosts: []string{"shop.example.com"}, Paths: []string{"/"}, Sticky: []string{"header:X-User", "cookie"}},
+		Split:    admin.Split{Service: "shop", Weights: map[string]int{}},
+		Timeline: admin.Timeline{Service: "shop"},
+	}
+	total := 0.0
+	for _, v := range versions {
+		total += v.weight
+	}
+	for _, v := range versions {
+		share := v.weight / total
+		d.Service.Versions = append(d.Service.Versions, admin.Version{
+			Name: v.name, Tags: []string{v.name}, ImageID: imageOf(v.name), Revision: "8c1f0a9d", Created: "2026-03-01T10:00:00Z",
+			Weight: v.weight, Share: share, Backends: []backends.Status{{Name: v.name + "-1", State: backends.StateReady}, {Name: v.name + "-2", State: backends.StateReady}},
+		})
+		d.Split.Weights[v.name] = int(v.weight)
+		d.Split.Shares = append(d.Split.Shares, admin.Share{Version: v.name, Weight: v.weight, Share: share, Runs: true})
+		d.Timeline.Versions = append(d.Timeline.Versions, v.timeline(share))
+		if stable := versions[0]; v.name != stable.name && v.weight > 0 {
+			d.Comparisons = append(d.Comparisons, comparing(stable, v, total))
+		}
+	}
+	return d
+}
+
+// timeline returns what the version did, by the grains that divvy remembers.
+func (v does) timeline(share float64) admin.VersionTimeline {
+	random := rand.New(rand.NewPCG(7, uint64(v.name[len(v.name)-1])))
+	out := admin.VersionTimeline{Version: v.name}
+	start := now.Add(-v.since)
+	for t := start.Truncate(time.Minute); t.Before(now); {
+		span := time.Minute
+		switch age := now.Sub(t); {
+		case age > 24*time.Hour:
+			t, span = t.Truncate(time.Hour), time.Hour
+		case age > 2*time.Hour:
+			t, span = t.Truncate(10*time.Minute), 10*time.Minute
+		}
+		mean := v.perSecond * span.Seconds() * (1 + 0.4*math.Sin(float64(t.Unix())/14000))
+		n := math.Max(mean+random.NormFloat64()*math.Sqrt(mean), 0)
+		p := admin.Point{Start: t, Seconds: span.Seconds(), Requests: uint64(n), Weight: v.weight, Share: share}
+		p.Failures = uint64(math.Max(n*v.failing+random.NormFloat64()*math.Sqrt(n*v.failing), 0))
+		if n >= 1 {
+			p.P50 = v.latency.Seconds() * (1 + 0.1*random.NormFloat64()*0.3)
+			p.P95, p.P99 = p.P50*2.1, p.P50*(3.5+0.4*random.NormFloat64())
+		}
+		out.Points = append(out.Points, p)
+		t = t.Add(span)
+	}
+	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 14 * 24 * time.Hour} {
+		w := admin.Window{Start: now.Add(-back), Seconds: back.Seconds()}
+		for _, p := range out.Points {
+			if p.Start.After(w.Start) {
+				w.Requests += p.Requests
+				w.Failures += p.Failures
+			}
+		}
+		if s := v.latency.Seconds(); w.Requests > 0 {
+			w.P50, w.P75, w.P90, w.P95, w.P99, w.P999 = s, 1.4*s, 1.8*s, 2.1*s, 3.5*s, 7*s
+		}
+		out.Windows = append(out.Windows, w)
+	}
+	return out
+}
+
+// comparing returns the comparison of a candidate with stable.
+func comparing(stable, candidate does, total float64) admin.Comparison {
+	r := stats.NewRecorder(stats.Key{Service: "shop"}, false, nil)
+	split := r.Split(uint32(stable.weight), uint32(candidate.weight))
+	seconds := min(candidate.since.Seconds(), 3600)
+	for side, v := range []does{stable, candidate} {
+		n := int(v.perSecond * seconds)
+		for i := range n {
+			x := stats.Sample{Latency: v.latency/2 + v.latency*time.Duration(i*617%1000)/1000, Failed: float64(i) < v.failing*float64(n)}
+			split.Arrive(stats.Side(side), &x)
+			split.Record(stats.Side(side), &x)
+		}
+	}
+	j := stats.DefaultJudge()
+	j.Goals = []stats.GoalMargin{{Name: "signup", Margin: stats.Margin{Relative: 0.03}}}
+	of := func(v does) admin.Compared {
+		return admin.Compared{Version: v.name, ImageID: imageOf(v.name), Fingerprint: "a1b2c3d4e5f6", Revision: "8c1f0a9d", Created: "2026-03-01T10:00:00Z", Weight: v.weight, Share: v.weight / total}
+	}
+	c := admin.Comparison{
+		Service: "shop", Stable: of(stable), Candidate: of(candidate), Since: now.Add(-candidate.since), Verdict: admin.CannotTell,
+		Reason: "too early to tell on errors", Report: j.Examine(r.Sums()), PerSecond: stable.perSecond + candidate.perSecond,
+	}
+	if f := c.Report.Finding("errors"); f.Worse() {
+		c.Verdict, c.Reason = admin.Worse, "worse on errors"
+	}
+	c.Sentences = c.Report.Sentences(c.Names())
+	return c
+}
+
+// edited adds edits to the history, so long ago, the latest first.
+func (d *Data) edited(ago ...time.Duration) *Data {
+	for i, t := range ago {
+		d.History = append(d.History, state.Entry{
+			Revision: uint64(len(ago) - i), Time: now.Add(-t), Kind: state.Weights, Who: "ann@laptop", Via: "command line", Why: "5 % looked fine",
+			From: state.Split{Weights: map[string]int{"v1": 100}}, To: state.Split{Weights: map[string]int{"v1": 95, "v2": 5}},
+		})
+	}
+	return d
+}
+
+// written returns the page of what is so.
+func (d *Data) written(t *testing.T) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := Write(&out, d); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
