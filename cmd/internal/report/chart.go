@@ -180,9 +180,10 @@ func marksOf(d *Data, s span) []tick {
 			return
 		}
 		x := across(s, t)
-		if x < free {
+		switch {
+		case x < free:
 			text = ""
-		} else {
+		case text != "":
 			free = x + 7*float64(len(text)) + 4
 		}
 		all = append(all, tick{X: place(x), Class: class, Text: text})

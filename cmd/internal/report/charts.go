@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"divvy/cmd/internal/admin"
@@ -10,12 +11,19 @@ import (
 // would show chance.
 const mostDots = 60
 
+// leastRate is how far up an axis of rates goes at least: where nothing fails, a
+// hundred percent would tell nothing.
+const leastRate = 0.001
+
 // lowShare is a share below which candidates are drawn without stable, whose share
 // would press theirs to the ground.
 const lowShare = 0.3
 
-// chartsOf returns the charts of a report.
+// chartsOf returns the charts of a report, none if there is nothing to draw.
 func chartsOf(d *Data, s span, c *cast) []chart {
+	if !slices.ContainsFunc(c.members, func(m member) bool { return len(m.points) > 0 }) {
+		return nil
+	}
 	marks := marksOf(d, s)
 	return []chart{
 		splitChart(s, c, marks),
@@ -47,7 +55,7 @@ func ratesChart(s span, c *cast, marks []tick, title, about string, unit func(fl
 		}
 		traces = append(traces, t)
 	}
-	return plot(s, title, about, linear(high), unit, traces, marks)
+	return plot(s, title, about, linear(max(high, leastRate)), unit, traces, marks)
 }
 
 // latencyChart draws quantiles, which cannot be added up.

@@ -145,6 +145,9 @@ func numbersOf(f *stats.Finding) numbers {
 		Sure:      digits(100*(1-f.Alpha), 5) + " %",
 		Evidence:  digits(f.LogE, 3) + " of " + digits(f.Threshold, 3),
 	}
+	if f.Kind == stats.Speed { // of which there are no events
+		n.Candidate, n.Stable = measured(f.Trials[stats.Candidate]), measured(f.Trials[stats.Stable])
+	}
 	unit, scale := " points", 100.0
 	if f.Kind == stats.Latency || f.Kind == stats.Speed {
 		unit, scale = " ms", 1000
@@ -156,6 +159,8 @@ func numbersOf(f *stats.Finding) numbers {
 	n.Margin = marginOf(f)
 	return n
 }
+
+func measured(n uint64) string { return whole(float64(n)) + " measured" }
 
 // marginOf says what was configured to be allowed.
 func marginOf(f *stats.Finding) string {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"divvy/cmd/internal/admin"
+	"divvy/router/state"
 )
 
 // fact is a name and what is so.
@@ -108,14 +109,27 @@ type edit struct{ Revision, Time, Kind, From, To, Who, Via, Why string }
 
 func historyOf(d *Data) (all []edit) {
 	for _, e := range d.History {
-		kind := string(e.Kind)
+		kind, from, to := string(e.Kind), telling(e.From, e.To), telling(e.To, e.From)
 		if e.Undone > 0 {
 			kind += fmt.Sprintf(" of #%d", e.Undone)
 		}
 		all = append(all, edit{
 			"#" + strconv.FormatUint(e.Revision, 10), moment(e.Time), kind,
-			e.From.Text(e.To), e.To.Text(e.From), e.Who, e.Via, e.Why,
+			cut(from.Text(to), mostSplit), cut(to.Text(from), mostSplit), e.Who, e.Via, e.Why,
 		})
 	}
 	return all
+}
+
+// mostSplit bounds the text of a split.
+const mostSplit = 400
+
+// telling returns a split without what has no weight in it nor in the other.
+func telling(s, other state.Split) state.Split {
+	weights := maps.Clone(s.Weights)
+	maps.DeleteFunc(weights, func(name string, w int) bool { return w == 0 && other.Weights[name] == 0 })
+	if len(weights) > 0 {
+		s.Weights = weights
+	}
+	return s
 }

@@ -12,7 +12,7 @@ const (
 	forestWidth           = 760
 	forestLeft, forestEnd = 110, 640
 	forestTop, forestRow  = 34, 26
-	mostRatio, leastRatio = 10.0, 0.1
+	mostRatio, leastRatio = 100.0, 0.01
 )
 
 // forest is a drawing of the ratios of a comparison, each with the range that the
@@ -35,7 +35,6 @@ type stretch struct {
 	Limit        string // where it is too much; "" if that is beyond the drawing
 	LimitTop     string
 	LimitEnd     string
-	Open         bool // the range goes on to the right
 }
 
 // forestOf returns the drawing, or nil if no ratio is known.
@@ -75,8 +74,8 @@ func forestOf(x *admin.Comparison, id string) *forest {
 
 func stretchOf(a axis, f *stats.Finding, y float64) stretch {
 	s := stretch{
-		Y: place(y), TextY: place(y + 4), Name: f.Metric, Text: f.Row().Ratio, Word: wordOf(f),
-		From: place(along(a, f.Ratio.Lower)), To: place(along(a, f.Ratio.Upper)), Open: f.Ratio.Upper > a.high,
+		Y: place(y), TextY: place(y + 4), Name: cut(f.Metric, 14), Text: f.Row().Ratio, Word: wordOf(f),
+		From: place(along(a, f.Ratio.Lower)), To: place(along(a, f.Ratio.Upper)),
 		LimitTop: place(y - 9), LimitEnd: place(y + 9),
 	}
 	if e := f.Ratio.Estimate; a.low <= e && e <= a.high {

@@ -12,22 +12,29 @@ import (
 	"divvy/router/state"
 )
 
-// pages are reports of all kinds.
-func pages() map[string]*Data {
-	const day = 24 * time.Hour
-	return map[string]*Data{
-		"nothing": {Now: now, Divvy: "1.2.3", Service: admin.Service{Name: "shop"}, Split: admin.Split{Service: "shop"}},
-		"little":  shop(does{"v1", 1, 0.4, 0, 12 * time.Millisecond, 4 * time.Minute}),
-		"early": shop(does{"v1", 90, 4, 0.01, 12 * time.Millisecond, 90 * time.Minute},
-			does{"v2", 10, 0.4, 0.01, 11 * time.Millisecond, 5 * time.Minute}).edited(5 * time.Minute),
-		"worse": shop(does{"v1@53bff422", 90, 180, 0.004, 12 * time.Millisecond, 6 * time.Hour},
-			does{"v2@210fe938", 10, 20, 0.02, 16 * time.Millisecond, 42 * time.Minute}).edited(42*time.Minute, 3*time.Hour),
-		"several": shop(does{"v1", 70, 70, 0.004, 12 * time.Millisecond, 9 * day}, does{"v2", 10, 10, 0.004, 9 * time.Millisecond, 30 * time.Hour},
+const day = 24 * time.Hour
+
+// pages make what reports of all kinds are made of.
+var pages = map[string]func() *Data{
+	"nothing": func() *Data {
+		return &Data{Now: now, Divvy: "1.2.3", Service: admin.Service{Name: "shop"}, Split: admin.Split{Service: "shop"}}
+	},
+	"little": func() *Data { return shop(does{"v1", 1, 0.4, 0, 12 * time.Millisecond, 4 * time.Minute}) },
+	"early": func() *Data {
+		return shop(does{"v1", 90, 4, 0.01, 12 * time.Millisecond, 90 * time.Minute},
+			does{"v2", 10, 0.4, 0.01, 11 * time.Millisecond, 5 * time.Minute}).edited(5 * time.Minute)
+	},
+	"worse": func() *Data {
+		return shop(does{"v1@53bff422", 90, 180, 0.004, 12 * time.Millisecond, 6 * time.Hour},
+			does{"v2@210fe938", 10, 20, 0.02, 16 * time.Millisecond, 42 * time.Minute}).edited(42*time.Minute, 3*time.Hour)
+	},
+	"several": func() *Data {
+		return shop(does{"v1", 70, 70, 0.004, 12 * time.Millisecond, 9 * day}, does{"v2", 10, 10, 0.004, 9 * time.Millisecond, 30 * time.Hour},
 			does{"v3", 10, 10, 0.02, 60 * time.Millisecond, 20 * time.Hour}, does{"v4", 10, 10, 0.001, 300 * time.Millisecond, 3 * time.Hour},
-		).edited(3*time.Hour, 20*time.Hour, 21*time.Hour, 30*time.Hour),
-		"greatest": greatest(),
-		"hostile":  hostile(),
-	}
+		).edited(3*time.Hour, 20*time.Hour, 21*time.Hour, 30*time.Hour)
+	},
+	"greatest": greatest,
+	"hostile":  hostile,
 }
 
 // greatest is as much as there can be: 32 versions over two weeks, eight candidates,
@@ -88,8 +95,8 @@ func TestPagesCanBeLookedAt(t *testing.T) {
 	if folder == "" {
 		t.Skip("PAGES names no folder")
 	}
-	for name, d := range pages() {
-		if err := os.WriteFile(filepath.Join(folder, name+".html"), []byte(d.written(t)), 0o644); err != nil {
+	for name, data := range pages {
+		if err := os.WriteFile(filepath.Join(folder, name+".html"), []byte(data().written(t)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	_ "embed"
 	"html/template"
 	"io"
@@ -30,13 +31,37 @@ var pageText string
 //go:embed style.css
 var styleText string
 
-// Write writes the page.
+// mostBytes bounds a page: what is larger, some trackers of tickets refuse.
+const mostBytes = 1 << 20
+
+// Write writes the page. Where it would be too large it leaves out the oldest edits,
+// and then the tables over time.
 func Write(w io.Writer, d *Data) error {
 	t, err := template.New("page").Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(styleText) }}).Parse(pageText)
 	if err != nil {
 		return err
 	}
-	return t.Execute(w, newPage(d))
+	var out bytes.Buffer
+	for p := newPage(d); ; p.shorten() {
+		out.Reset()
+		if err := t.Execute(&out, p); err != nil {
+			return err
+		}
+		if out.Len() <= mostBytes || len(p.History) == 0 && len(p.Series) == 0 {
+			break
+		}
+	}
+	_, err = out.WriteTo(w)
+	return err
+}
+
+// shorten leaves out some of what there is most of.
+func (p *page) shorten() {
+	n := len(p.History)
+	if p.History = p.History[:n/2]; n == 0 {
+		p.Series = nil
+	}
+	p.Older += n - len(p.History)
 }
 
 // page is what the template shows. All of it is text, or numbers for drawings.
@@ -58,6 +83,7 @@ type page struct {
 	Versions   []version
 	RolledBack []rolledBack
 	History    []edit
+	Older      int // edits that are left out
 	Series     []series
 }
 

@@ -102,16 +102,17 @@ func (v does) timeline(share float64) admin.VersionTimeline {
 
 // comparing returns the comparison of a candidate with stable.
 func comparing(stable, candidate does, total float64) admin.Comparison {
-	r := stats.NewRecorder(stats.Key{Service: "shop"}, false, nil)
+	before := stats.NewRecorder(stats.Key{}, false, nil)
+	record(before.Split(1, 1), stats.Stable, stable, 10_000)
+	known := new(stats.Histogram)
+	for _, pair := range before.Sums().Strata {
+		known.Merge(&pair[stats.Stable].Latency)
+	}
+	r := stats.NewRecorder(stats.Key{Service: "shop"}, false, known)
 	split := r.Split(uint32(stable.weight), uint32(candidate.weight))
-	seconds := min(candidate.since.Seconds(), 3600)
+	seconds := min(candidate.since.Seconds(), 20_000/stable.perSecond)
 	for side, v := range []does{stable, candidate} {
-		n := int(v.perSecond * seconds)
-		for i := range n {
-			x := stats.Sample{Latency: v.latency/2 + v.latency*time.Duration(i*617%1000)/1000, Failed: float64(i) < v.failing*float64(n)}
-			split.Arrive(stats.Side(side), &x)
-			split.Record(stats.Side(side), &x)
-		}
+		record(split, stats.Side(side), v, int(v.perSecond*seconds))
 	}
 	j := stats.DefaultJudge()
 	j.Goals = []stats.GoalMargin{{Name: "signup", Margin: stats.Margin{Relative: 0.03}}}
@@ -127,6 +128,15 @@ func comparing(stable, candidate does, total float64) admin.Comparison {
 	}
 	c.Sentences = c.Report.Sentences(c.Names())
 	return c
+}
+
+// record records n requests of a version, whose latencies are spread evenly.
+func record(split *stats.Split, side stats.Side, v does, n int) {
+	for i := range n {
+		x := stats.Sample{Latency: v.latency/2 + v.latency*time.Duration(i*617%1000)/1000, Failed: float64(i) < v.failing*float64(n)}
+		split.Arrive(side, &x)
+		split.Record(side, &x)
+	}
 }
 
 // edited adds edits to the history, so long ago, the latest first.
