@@ -62,8 +62,11 @@ func (s span) part(t time.Time) float64 { return float64(t.Sub(s.from)) / float6
 
 func (s span) has(t time.Time) bool { return !t.Before(s.from) && !t.After(s.to) }
 
-// shows reports whether most of a point is within.
-func (s span) shows(p *admin.Point) bool { return s.has(p.Start.Add(length(p) / 2)) }
+// shows reports whether most of a point is within. One that began is, though it may
+// end later: it was noted when divvy stopped.
+func (s span) shows(p *admin.Point) bool {
+	return !p.Start.Add(length(p)/2).Before(s.from) && p.Start.Before(s.to)
+}
 
 func length(p *admin.Point) time.Duration { return time.Duration(p.Seconds * float64(time.Second)) }
 
