@@ -143,7 +143,7 @@ func record(split *stats.Split, side stats.Side, v does, n int) {
 func (d *Data) edited(ago ...time.Duration) *Data {
 	for i, t := range ago {
 		d.History = append(d.History, state.Entry{
-			Revision: uint64(len(ago) - i), Time: now.Add(-t), Kind: state.Weights, Who: "ann@laptop", Via: "command line", Why: "5 % looked fine",
+			Revision: uint64(len(ago) - i), Time: d.Now.Add(-t), Kind: state.Weights, Who: "ann@laptop", Via: "command line", Why: "5 % looked fine",
 			From: state.Split{Weights: map[string]int{"v1": 100}}, To: state.Split{Weights: map[string]int{"v1": 95, "v2": 5}},
 		})
 	}

@@ -21,9 +21,7 @@ func spanOf(d *Data) span {
 	s := span{d.Now.Add(-24 * time.Hour), d.Now}
 	since := d.Now
 	for _, c := range d.Comparisons {
-		if c.Since.Before(since) {
-			since = c.Since
-		}
+		since = earlier(since, c.Since)
 	}
 	switch {
 	case d.Back > 0:
@@ -34,15 +32,21 @@ func spanOf(d *Data) span {
 		s.from = d.Now.Add(-min(age+max(age/10, leastSpan), mostSpan))
 	}
 	if first := firstPoint(&d.Timeline); first.After(s.from) && first.Before(s.to) {
-		s.from = first
-		if since.Before(first) {
-			s.from = since
+		if first = earlier(since, first); first.After(s.from) {
+			s.from = first
 		}
 	}
 	if latest := s.to.Add(-leastSpan); s.from.After(latest) {
 		s.from = latest
 	}
 	return s
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // firstPoint returns when anything was noted first.
