@@ -19,14 +19,17 @@ var levels = [...]level{{time.Minute, 120}, {10 * time.Minute, 144}, {time.Hour,
 
 // point is what a version did in a span of time.
 type point struct {
-	Start    int64    `json:"t"` // Unix seconds
-	Requests uint64   `json:"n"`
-	Failures uint64   `json:"f,omitempty"`
-	Canceled uint64   `json:"c,omitempty"`
-	Weight   float64  `json:"w"`
-	Share    float64  `json:"s"`
-	Latency  []uint64 `json:"l,omitempty"` // bucket and count, in turn, of those in use
+	Start    int64     `json:"t"` // Unix seconds
+	Requests uint64    `json:"n"`
+	Failures uint64    `json:"f,omitempty"`
+	Canceled uint64    `json:"c,omitempty"`
+	Weight   float64   `json:"w"`
+	Share    float64   `json:"s"`
+	Latency  histogram `json:"l,omitempty"`
 }
+
+// pointBytes is about what a point takes besides its histogram.
+const pointBytes = 96
 
 // series is a version over time.
 type series struct {
@@ -43,9 +46,11 @@ type sample struct {
 // add notes a sample at a moment.
 func (s *series) add(at time.Time, x *sample) {
 	for i, l := range levels {
-		start := at.Truncate(l.span).Unix()
-		list := s.Levels[i]
-		if len(list) == 0 || list[len(list)-1].Start != start {
+		start, list := at.Truncate(l.span).Unix(), s.Levels[i]
+		for len(list) > 0 && list[len(list)-1].Start > start+int64(l.span/time.Second) {
+			list = list[:len(list)-1] // the clock was wrong
+		}
+		if len(list) == 0 || list[len(list)-1].Start < start {
 			list = append(list, &point{Start: start})
 			list = slices.Delete(list, 0, max(0, len(list)-l.most))
 		}
@@ -59,31 +64,19 @@ func (p *point) add(x *sample) {
 	p.Failures += x.Failures
 	p.Canceled += x.Canceled
 	p.Weight, p.Share = x.Weight, x.Share
-	all := p.latencies()
-	for i, n := range x.FirstByte {
-		all[i] += n
-	}
-	p.Latency = p.Latency[:0]
-	for i, n := range all {
-		if n > 0 {
-			p.Latency = append(p.Latency, uint64(i), n)
-		}
-	}
+	all := x.FirstByte
+	p.Latency.addTo(&all)
+	p.Latency = pack(&all)
 }
 
-// latencies returns the histogram of a point.
-func (p *point) latencies() (all metrics.Latencies) {
-	p.addTo(&all)
-	return all
-}
-
-// addTo adds the histogram of a point to another.
-func (p *point) addTo(all *metrics.Latencies) {
-	for i := 0; i+1 < len(p.Latency); i += 2 {
-		if bucket := p.Latency[i]; bucket < uint64(len(all)) {
-			all[bucket] += p.Latency[i+1]
+// bytes returns about how much memory it takes.
+func (s *series) bytes() (n int) {
+	for _, list := range s.Levels {
+		for _, p := range list {
+			n += pointBytes + cap(p.Latency)
 		}
 	}
+	return n
 }
 
 // points returns the points of a version, at each time of the finest level that
@@ -115,18 +108,11 @@ func roundUp(t int64, span time.Duration) int64 {
 
 // shown returns a point for people.
 func (p *point) shown(span time.Duration) admin.Point {
-	l := p.latencies()
+	var l metrics.Latencies
+	p.Latency.addTo(&l)
 	return admin.Point{
 		Start: time.Unix(p.Start, 0).UTC(), Seconds: span.Seconds(), Requests: p.Requests, Failures: p.Failures, Canceled: p.Canceled,
 		P50: l.Quantile(0.5).Seconds(), P95: l.Quantile(0.95).Seconds(), P99: l.Quantile(0.99).Seconds(),
 		Weight: p.Weight, Share: p.Share,
 	}
-}
-
-// last returns when the series was added to last, in Unix seconds.
-func (s *series) last() int64 {
-	if list := s.Levels[0]; len(list) > 0 {
-		return list[len(list)-1].Start
-	}
-	return 0
 }

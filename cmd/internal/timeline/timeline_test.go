@@ -269,3 +269,57 @@ func TestWhatIsForgottenIsNotStoredAnyLonger(t *testing.T) {
 		t.Error("it is still there", w.log.String())
 	}
 }
+
+func TestWhereThereIsNoRoomTheTimeIsShorter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.recorder()
+	r.room = 60_000
+	now, versions := noon, []string{"v1", "v2", "v3", "v4"}
+	for i := range 3 * 24 * 60 {
+		for _, v := range versions {
+			w.does(v, uint64(10+i%7), time.Duration(1+i%50)*time.Millisecond)
+		}
+		now = now.Add(time.Minute)
+		r.note(now)
+		if n := r.bytes(); n > r.room {
+			t.Fatalf("%d bytes are held after %v", n, now.Sub(noon))
+		}
+	}
+	got := r.Timeline("shop")
+	if len(got.Versions) != len(versions) {
+		t.Fatalf("%d versions are left", len(got.Versions))
+	}
+	for _, v := range got.Versions {
+		if back := now.Sub(v.Points[0].Start); back < 2*time.Hour || back > 2*24*time.Hour {
+			t.Errorf("%s is told of for %v", v.Version, back)
+		}
+	}
+	if n := strings.Count(w.log.String(), "there is no room"); n != 1 {
+		t.Errorf("it is said %d times: %s", n, w.log.String())
+	}
+}
+
+func TestAClockThatWasWrongIsForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.recorder()
+	f := func(at time.Time, want ...uint64) {
+		t.Helper()
+		w.does("v1", 10, time.Millisecond)
+		r.note(at)
+		var got []uint64
+		for _, p := range r.Timeline("shop").Versions[0].Points {
+			got = append(got, p.Requests)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	f(noon, 10)
+	f(noon.Add(time.Minute), 10, 10)
+	f(noon.Add(30*time.Second), 10, 20) // a little back
+	f(noon.Add(2*time.Minute), 10, 20, 10)
+	f(noon.AddDate(1, 0, 0), 40, 10)
+	f(noon.Add(3*time.Minute), 10, 20, 10, 10) // a year back
+}

@@ -28,7 +28,7 @@ func (s *series) windows(now time.Time) []admin.Window {
 			out.Requests += p.Requests
 			out.Failures += p.Failures
 			out.Canceled += p.Canceled
-			p.addTo(&latencies)
+			p.Latency.addTo(&latencies)
 		}
 		for _, q := range []struct {
 			of float64
