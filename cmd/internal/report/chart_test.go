@@ -118,3 +118,17 @@ func TestEditsAreMarkedWhereTheyWereMade(t *testing.T) {
 		}
 	}
 }
+
+func TestOfQuantilesCloseToOneAnotherTheMiddleIsDrawn(t *testing.T) {
+	t.Parallel()
+	f := func(step time.Duration, want string, values ...float64) {
+		t.Helper()
+		if got := path(hour, linear(10), middles(dotsAt(values...), step)); got != want {
+			t.Errorf("%v by %v: got %s, want %s", values, step, got, want)
+		}
+	}
+	f(time.Minute, "M67 113L77 26L87 200", 5, 10, 0)
+	f(3*time.Minute, "M62 113H92", 5, 10, 0)
+	f(2*time.Minute, "M72 26L87 200", 5, 10, 0)
+	f(3*time.Minute, "M62 113H72M82 113H92", 5, -1, 5) // a gap stays one
+}

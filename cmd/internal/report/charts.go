@@ -58,20 +58,24 @@ func ratesChart(s span, c *cast, marks []tick, title, about string, unit func(fl
 	return plot(s, title, about, linear(max(high, leastRate)), unit, traces, marks)
 }
 
-// latencyChart draws quantiles, which cannot be added up.
+// latencyChart draws quantiles, which cannot be added up: of those that would lie on
+// one another the middle one is drawn.
 func latencyChart(s span, c *cast, marks []tick, title, about string, quantile func(*admin.Point) float64) chart {
 	var traces []trace
-	low, high := 0.0, 0.0
+	low, high, all := 0.0, 0.0, true
 	for i := range c.members {
 		t := trace{of: &c.members[i]}
+		var dots []dot
 		for _, p := range t.of.points {
-			x := quantile(&p)
-			if x <= 0 {
-				continue
+			if x := quantile(&p); x > 0 {
+				dots = append(dots, dot{p.Start, p.Start.Add(length(&p)), x})
 			}
-			t.dots = append(t.dots, dot{p.Start, p.Start.Add(length(&p)), x})
-			if high = max(high, x); low == 0 || x < low {
-				low = x
+		}
+		t.dots = middles(dots, s.step(2*mostDots))
+		all = all && len(t.dots) == len(dots)
+		for _, d := range t.dots {
+			if high = max(high, d.value); low == 0 || d.value < low {
+				low = d.value
 			}
 		}
 		traces = append(traces, t)
@@ -82,10 +86,32 @@ func latencyChart(s span, c *cast, marks []tick, title, about string, quantile f
 	} else {
 		a = fitting(low, high)
 	}
+	if !all {
+		about += " Of values close to one another the middle one is drawn."
+	}
 	if a.log {
 		about += " The axis is logarithmic."
 	}
 	return plot(s, title, about, a, latencyTick, traces, marks)
+}
+
+// middles returns one dot for each step, which has the median of the values in it.
+func middles(dots []dot, step time.Duration) (all []dot) {
+	for len(dots) > 0 {
+		first := dots[0]
+		n := 1
+		for n < len(dots) && dots[n].start.Truncate(step).Equal(first.start.Truncate(step)) && !dots[n].start.After(dots[n-1].end) {
+			n++
+		}
+		values := make([]float64, n)
+		for i, d := range dots[:n] {
+			values[i] = d.value
+		}
+		slices.Sort(values)
+		all = append(all, dot{first.start, dots[n-1].end, values[n/2]})
+		dots = dots[n:]
+	}
+	return all
 }
 
 // latencyTick is latency on an axis, where nought is known.

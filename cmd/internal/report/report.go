@@ -32,7 +32,7 @@ var pageText string
 var styleText string
 
 // mostBytes bounds a page: what is larger, some trackers of tickets refuse.
-const mostBytes = 1 << 20
+const mostBytes = 1_000_000
 
 // Write writes the page. Where it would be too large it leaves out the oldest edits,
 // and then the tables over time.
