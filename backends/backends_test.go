@@ -3,6 +3,7 @@ package backends
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"runtime"
@@ -536,4 +537,27 @@ func TestConnectionsToAnAddressThatAContainerLostAreClosed(t *testing.T) {
 		f("off all networks", here, at(""), true)
 		f("published elsewhere", at("192.0.2.1:8080", "10.0.0.1"), at("192.0.2.1:8081"), false)
 	})
+}
+
+func TestTheFingerprintIsThatOfTheOldestOfWhichItIsKnown(t *testing.T) {
+	t.Parallel()
+	r := new(Registry)
+	f := func(want string, fingerprints ...string) {
+		t.Helper()
+		var list []Endpoint
+		for i, fingerprint := range fingerprints {
+			e := endpoint(fmt.Sprintf("c%d of %q", i, fingerprints), "sha256:aa", "v1", len(fingerprints)-i)
+			e.Fingerprint = fingerprint
+			list = append(list, e)
+		}
+		r.Replace(list)
+		if got := r.Fingerprint(r.Members("shop")[0].Pool); got != want {
+			t.Errorf("%q: got %q, want %q", fingerprints, got, want)
+		}
+	}
+	f("", "")
+	f("a", "a")
+	f("b", "a", "b")
+	f("b", "a", "b", "")
+	f("b", "a", "", "b")
 }

@@ -39,9 +39,7 @@ func (r *Registry) Unheard() (n int) {
 func (r *Registry) Backends(p *Pool) []Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := slices.SortedFunc(slices.Values(p.backends), func(a, b *Backend) int {
-		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID), a.since.Compare(b.since))
-	})
+	list := slices.SortedFunc(slices.Values(p.backends), byAge)
 	out := make([]Status, 0, len(list))
 	for _, b := range list {
 		reason := b.reason
@@ -55,4 +53,26 @@ func (r *Registry) Backends(p *Pool) []Status {
 		})
 	}
 	return out
+}
+
+// Fingerprint returns what the oldest backend of the pool is configured by of which
+// that is known; "" if it is known of none, as of static ones.
+func (r *Registry) Fingerprint(p *Pool) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var oldest *Backend
+	for _, b := range p.backends {
+		if b.endpoint.Fingerprint != "" && (oldest == nil || byAge(b, oldest) < 0) {
+			oldest = b
+		}
+	}
+	if oldest == nil {
+		return ""
+	}
+	return oldest.endpoint.Fingerprint
+}
+
+// byAge orders backends, the oldest first.
+func byAge(a, b *Backend) int {
+	return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID), a.since.Compare(b.since))
 }

@@ -39,8 +39,15 @@ func TestClientsAreToldOfHTTP3(t *testing.T) {
 	f("/", `h3=":443"; ma=86400`)
 	// It can be switched off, and on again, while the rest goes on.
 	speak := func(protocols ...string) {
-		door.configure(func(c *Config, _ *router.Config) {
-			c.HTTPS, c.Listeners = "", []Listener{{Address: "127.0.0.1:0", TLS: true, Protocols: protocols}}
+		t.Helper()
+		eventually(t, "the port is free, which another test's client may have for a while", func() bool {
+			change, err := door.prepare(func(c *Config) {
+				c.HTTPS, c.Listeners = "", []Listener{{Address: "127.0.0.1:0", TLS: true, Protocols: protocols}}
+			})
+			if err == nil {
+				change.Commit()
+			}
+			return err == nil
 		})
 	}
 	speak(HTTP11)

@@ -36,8 +36,9 @@ type Tolerance struct {
 	// errors, or a quantile that is longer by a quarter.
 	Relative *float64 `toml:"relative"`
 
-	// Absolute bounds the harm on the way to all of the traffic: 0.001 are 0.1
-	// points of all requests. Only what has a rate has it: errors and canceled.
+	// Absolute is, of errors and canceled, what bounds the harm on the way to all
+	// of the traffic: 0.001 are 0.1 points of all requests. Of latencies it is a
+	// difference in seconds that is tolerated whatever part it is of the whole.
 	Absolute *float64 `toml:"absolute"`
 }
 
@@ -63,9 +64,8 @@ type Goal struct {
 	Guard bool `toml:"guard"`
 }
 
-// metricsOf are the metrics that something may be tolerated of, and whether they are
-// rates.
-var metricsOf = map[string]bool{"errors": true, "canceled": true, "p95": false, "p99": false, "speed": false}
+// metricsOf are the metrics that something may be tolerated of, besides goals.
+var metricsOf = []string{"errors", "canceled", "p95", "p99", "speed"}
 
 func (c *Compare) validate(bad reporter) {
 	if len(c.Candidates) > MaxCandidates {
@@ -86,16 +86,12 @@ func (c *Compare) validate(bad reporter) {
 	validateStatuses("compare.not_errors", c.NotErrors, 500, 599, bad)
 	for _, metric := range sorted(c.Tolerate) {
 		t := c.Tolerate[metric]
-		rate, known := metricsOf[metric]
-		if !known {
+		if !slices.Contains(metricsOf, metric) {
 			bad("compare.tolerate: %q is no metric: use errors, canceled, p95, p99 or speed", metric)
 			continue
 		}
 		validateTolerance("compare.tolerate."+metric+".relative", t.Relative, 10, bad)
 		validateTolerance("compare.tolerate."+metric+".absolute", t.Absolute, 1, bad)
-		if t.Absolute != nil && !rate {
-			bad("compare.tolerate.%s.absolute: it has no rate: use relative", metric)
-		}
 	}
 }
 
@@ -119,13 +115,12 @@ func validateGoals(goals []Goal, bad reporter) {
 	}
 	names := map[string]bool{}
 	for i, g := range goals {
-		_, taken := metricsOf[g.Name]
 		switch {
 		case !nameForm.MatchString(g.Name):
 			bad("goal[%d].name: %q is not a name: use 1 to 63 letters, digits, dots, dashes and underscores", i, g.Name)
 		case names[g.Name]:
 			bad("goal[%d].name: there are two goals %s", i, g.Name)
-		case taken:
+		case slices.Contains(metricsOf, g.Name):
 			bad("goal[%d].name: %s is a metric of every service: use another name", i, g.Name)
 		}
 		names[g.Name] = true

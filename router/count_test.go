@@ -196,7 +196,7 @@ func TestWhatVersionsAreJudgedByIsValidated(t *testing.T) {
 	f(compare(func(c *Compare) { c.NotErrors = []int{404} }), "compare.not_errors: 404 is none of its statuses: use 500 to 599")
 	f(tolerate("error", Tolerance{}), `compare.tolerate: "error" is no metric: use errors, canceled, p95, p99 or speed`)
 	f(tolerate("errors", Tolerance{Relative: part(0)}), "compare.tolerate.errors.relative: 0 is not what can be tolerated: use more than 0 and at most 10, 0.25 for a quarter")
-	f(tolerate("p95", Tolerance{Absolute: part(0.1)}), "compare.tolerate.p95.absolute: it has no rate: use relative")
+	f(tolerate("p95", Tolerance{Absolute: part(2)}), "compare.tolerate.p95.absolute: 2 is not what can be tolerated: use more than 0 and at most 1, 0.25 for a quarter")
 	f(goal(Goal{Name: "bought", If: []string{"path = /done"}, Status: []int{200}, Tolerate: part(0.1), Guard: true}), "nothing")
 	f(goal(Goal{Name: "a b", If: []string{"path = /"}}), `goal[0].name: "a b" is not a name: use 1 to 63 letters, digits, dots, dashes and underscores`)
 	f(goal(Goal{Name: "p99", If: []string{"path = /"}}), "goal[0].name: p99 is a metric of every service: use another name")

@@ -170,6 +170,8 @@ func TestTheAPIDoesWhatItsDocumentSays(t *testing.T) {
 	f("GET", shop+"/comparisons/v2", "", 200, `"verdict": "cannot_tell"`)
 	f("GET", shop+"/comparisons/v3", "", 404, "v3 is no candidate of shop: there are v2, compared with v1")
 	f("GET", shop+"/timeline", "", 200, `"versions": []`)
+	f("GET", shop+"/timeline?since=2026-01-02T15:04:05Z", "", 200, `"versions": []`)
+	f("GET", shop+"/timeline?since=noon", "", 400, `since: \"noon\" is not a time`)
 	f("GET", shop+"/history?limit=0", "", 400, `limit: \"0\" is not a number of entries`)
 	for _, path := range []string{"", "/versions", "/backends", "/split", "/history", "/audit", "/comparisons", "/comparisons/v2", "/timeline"} {
 		f("GET", "/api/v1/services/nobody"+path, "", 404, "service nobody: there is no such service")

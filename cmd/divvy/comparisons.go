@@ -35,14 +35,7 @@ func proxyName() string {
 // identify returns what a version is: its image and, of the oldest of its backends,
 // what else shapes what it does.
 func (p *program) identify(v *router.Version) stats.Version {
-	is := stats.Version{Image: v.Key()}
-	for _, b := range p.registry.Backends(v.Pool) {
-		if b.Fingerprint != "" {
-			is.Fingerprint = b.Fingerprint
-			break
-		}
-	}
-	return is
+	return stats.Version{Image: v.Key(), Fingerprint: p.registry.Fingerprint(v.Pool)}
 }
 
 // judged tells of a verdict that has become another.

@@ -107,11 +107,9 @@ func askReport(ctx context.Context, client admin.Client, service string) (*repor
 	if d.Comparisons, err = client.Comparisons(ctx, service); err != nil {
 		return nil, err
 	}
-	timeline, err := client.Timeline(ctx, service)
-	if err != nil {
+	if err := askTimelines(ctx, client, service, d); err != nil {
 		return nil, err
 	}
-	d.Timeline = *timeline
 	if d.History, err = client.History(ctx, service); err != nil {
 		return nil, err
 	}
@@ -125,6 +123,30 @@ func askReport(ctx context.Context, client admin.Client, service string) (*repor
 		}
 	}
 	return d, nil
+}
+
+// moment is one from which on something is told.
+type moment struct {
+	title string
+	since time.Time
+}
+
+// askTimelines asks what versions did as a whole since several moments, and by and by.
+func askTimelines(ctx context.Context, client admin.Client, service string, d *report.Data) error {
+	moments := []moment{{"The last hour", d.Now.Add(-time.Hour)}, {"The last day", d.Now.AddDate(0, 0, -1)}, {"The last two weeks", time.Time{}}}
+	for _, c := range d.Comparisons {
+		moments = append(moments, moment{"Since " + c.Candidate.Version + " has been compared", c.Since})
+	}
+	slices.SortStableFunc(moments, func(a, b moment) int { return b.since.Compare(a.since) })
+	for _, m := range moments {
+		t, err := client.Timeline(ctx, service, m.since)
+		if err != nil {
+			return err
+		}
+		d.Windows = append(d.Windows, report.Window{Title: m.title, Timeline: *t})
+		d.Timeline = *t // the last one has all
+	}
+	return nil
 }
 
 // shownEdits is how many edits a report in text has.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"divvy/cmd/internal/admin"
 	"divvy/cmd/internal/timeline"
 	"divvy/metrics"
@@ -23,12 +25,12 @@ func (p *program) shares() map[metrics.Key]timeline.Share {
 }
 
 // Timeline implements admin.Control.
-func (p *program) Timeline(service string) (admin.Timeline, error) {
+func (p *program) Timeline(service string, since time.Time) (admin.Timeline, error) {
 	p.mu.Lock()
 	_, err := p.configOf(service)
 	p.mu.Unlock()
 	if err != nil {
 		return admin.Timeline{}, err
 	}
-	return p.timeline.Timeline(service), nil
+	return p.timeline.Timeline(service, since), nil
 }

@@ -20,6 +20,7 @@ import (
 //	           number of strata | each: stratum, requests of stable, of candidate
 //	           number of scopes | each: number, full,
 //	             number of strata | each: stratum, tally of stable, of candidate
+//	           slots, number of strata | each: stratum, bursts: 4 counts and 2 signed each
 //	requests:  5 counts, 2 histograms
 //	histogram: number of buckets in use | each: buckets since the last, count
 //	tally:     number of counts, counts

@@ -56,17 +56,26 @@ func (c *court) weigh(f *Finding, test OddsTest, what int) {
 // histograms.
 func (c *court) latency(metric string, q float64, what int, m Margin) Finding {
 	f := c.begin(metric, Latency, m)
-	f.Tolerated = f.tolerated(1)
-	test := testSlow.tempered(c.copies)
+	f.Bursts = c.sums.burstiness(what)
+	test := testSlow.tempered(max(c.copies, 1) * f.Bursts)
 	e := test.Weigh(c.scopes[0].events(what, hasEdges))
 	f.Events[Candidate], f.Events[Stable] = e.events()
 	f.LogE, f.P = e.LogE(0), e.P()
 	c.quantiles(&f, q)
+	f.Tolerated = f.tolerated(1)
 	f.Ratio = test.CompareLatencies(c.latencies(what)).Interval(f.Alpha)
 	f.Difference = f.ratioOf()
 	f.Word = classify(slower(f.Ratio, e.Ratio(f.Alpha).Lower > 1), f.Tolerated)
 	c.late(&f, test, what, hasEdges)
+	c.wait(&f)
 	return f
+}
+
+// wait puts off the verdict on a latency while bursts cannot be told.
+func (c *court) wait(f *Finding) {
+	if f.Early = c.early; f.Early {
+		f.Word, f.Late = Undecided, nil
+	}
 }
 
 // quantiles fills in what a person wants to see: the quantile of all requests,
@@ -117,7 +126,6 @@ func slower(ratio Interval, yes bool) Interval {
 // speed compares the geometric mean of the latencies of first requests.
 func (c *court) speed(metric string, m Margin) Finding {
 	f := c.begin(metric, Speed, m)
-	f.Tolerated = f.tolerated(1)
 	var strata []MeanStratum
 	for _, stratum := range c.strata {
 		pair := c.scopes[0].Tallies[stratum]
@@ -127,7 +135,8 @@ func (c *court) speed(metric string, m Margin) Finding {
 		f.Trials[Stable] += uint64(s.Stable.N)
 	}
 	d := CompareMeans(strata)
-	d.Error *= math.Sqrt(max(c.copies, 1))
+	f.Bursts = c.sums.burstiness(countSlow95) // what makes the slow ones slow moves the mean as well
+	d.Error *= math.Sqrt(max(c.copies, 1) * f.Bursts)
 	log := d.Interval(f.Alpha)
 	f.LogE = d.LogE(f.Alpha)
 	f.P = chance(f.LogE)
@@ -136,7 +145,9 @@ func (c *court) speed(metric string, m Margin) Finding {
 	f.Candidate = Number(math.Ldexp(math.Exp(candidate), logOrigin))
 	f.Stable = Number(math.Ldexp(math.Exp(stable), logOrigin))
 	f.Difference = f.ratioOf()
+	f.Tolerated = f.tolerated(1)
 	f.Word = classify(f.Ratio, f.Tolerated)
+	c.wait(&f)
 	return f
 }
 

@@ -81,7 +81,26 @@ func (d *decoder) sums() *Sums {
 	d.repeat(func() {
 		d.scope(s.scope(uint32(d.number(math.MaxUint32))))
 	})
+	s.Slots = d.count()
+	d.repeat(func() {
+		bursts := entry(s.Bursts, d.stratum())
+		for i := range bursts {
+			bursts[i] = Burst{d.count(), d.count(), d.count(), d.count(), d.signed(), d.signed()}
+		}
+	})
 	return s
+}
+
+func (d *decoder) signed() int64 {
+	n, size := binary.Varint(d.in)
+	if d.bad == "" && size <= 0 {
+		d.fail("a number is cut off or too long")
+	}
+	if d.bad != "" {
+		return 0
+	}
+	d.in = d.in[size:]
+	return n
 }
 
 func (d *decoder) scope(s *ScopeSums) {

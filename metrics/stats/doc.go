@@ -67,6 +67,7 @@
 //	shares.go      shares of any number of versions
 //	rate.go        the rate of one version by itself
 //	standard.go    rates of two versions over the same traffic mix
+//	burst.go       what comes in bursts counts less
 //	scopes.go      how much each restart may add to the false alarms
 //	forecast.go    how many events it takes
 //

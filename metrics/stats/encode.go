@@ -33,6 +33,21 @@ func (e *encoder) sums(s *Sums) {
 		e.number(uint64(number))
 		e.scope(s.Scopes[number])
 	}
+	e.number(s.Slots)
+	e.number(uint64(len(s.Bursts)))
+	for _, stratum := range slices.SortedFunc(maps.Keys(s.Bursts), compareStrata) {
+		e.stratum(stratum)
+		for i := range s.Bursts[stratum] {
+			e.burst(&s.Bursts[stratum][i])
+		}
+	}
+}
+
+func (e *encoder) burst(b *Burst) {
+	for _, n := range []uint64{b.Slots, b.Events, b.MM, b.UU} {
+		e.number(n)
+	}
+	e.out = binary.AppendVarint(binary.AppendVarint(e.out, b.U), b.UM)
 }
 
 func (e *encoder) scope(s *ScopeSums) {

@@ -25,6 +25,12 @@ type Finding struct {
 	Events Pair[uint64] `json:"events"` // stable, candidate
 	Trials Pair[uint64] `json:"trials"`
 
+	// Bursts is by what the evidence was divided because slow requests came in
+	// bursts; 1 if they did not, 0 where it is not looked at. Early says that too
+	// little time was seen to tell, and nothing is said until then.
+	Bursts float64 `json:"bursts,omitempty"`
+	Early  bool    `json:"early,omitempty"`
+
 	// Recent is the restart with the most evidence, for its alarm line; nil if
 	// there was none yet, or if restarts do not look at the metric.
 	Recent *Recent `json:"recent,omitempty"`
@@ -76,7 +82,7 @@ func (f *Finding) Allows(share float64) bool {
 		upper = 1 / f.Ratio.Lower
 	}
 	small := f.Kind == Rate && f.Margin.Absolute > 0 && share*f.Own.Upper <= f.Margin.Absolute
-	return !f.Worse() && (f.Word.allows(upper, tolerated) || small)
+	return !f.Worse() && !f.Early && (f.Word.allows(upper, tolerated) || small)
 }
 
 // tolerated returns T(share), in the direction in which more is worse.
@@ -87,7 +93,7 @@ func (f *Finding) tolerated(share float64) float64 {
 	case Rate:
 		return f.Margin.Tolerated(share, float64(f.Stable), float64(f.Trials[Stable]))
 	default:
-		return f.Margin.Tolerated(share, 0, 0)
+		return f.Margin.ToleratedLatency(share, float64(f.Stable))
 	}
 }
 

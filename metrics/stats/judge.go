@@ -23,6 +23,11 @@ type Judge struct {
 	// itself. If they were counted unequally often it is Σm²/Σm over the counts m.
 	Copies float64
 
+	// Slots is how many slots of time it takes before latencies are judged: with
+	// fewer it is not known whether slow requests come in bursts, see [Burst]. 0:
+	// they are not looked for.
+	Slots uint64
+
 	Errors, Canceled, P95, P99, Speed Margin
 
 	Goals []GoalMargin
@@ -44,9 +49,9 @@ func DefaultJudge() Judge {
 		Copies:     1,
 		Errors:     Margin{Relative: 0.25, Absolute: 0.001},
 		Canceled:   Margin{Relative: 0.25, Absolute: 0.001},
-		P95:        Margin{Relative: 0.20, Early: 1, EarlyBelow: 0.25},
-		P99:        Margin{Relative: 0.20, Early: 1, EarlyBelow: 0.25},
-		Speed:      Margin{Relative: 0.05},
+		P95:        Margin{Relative: 0.20, Early: 1, EarlyBelow: 0.25, Floor: 0.001},
+		P99:        Margin{Relative: 0.20, Early: 1, EarlyBelow: 0.25, Floor: 0.001},
+		Speed:      Margin{Relative: 0.05, Floor: 0.001},
 	}
 }
 
@@ -93,6 +98,11 @@ func (r *Report) Finding(metric string) *Finding {
 	return nil
 }
 
+// Early reports whether too little time was seen to judge latencies by.
+func (r *Report) Early() bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Early })
+}
+
 // Sentences returns all that a person should read, the most important first:
 // whether the split is off, then one sentence for each metric.
 func (r *Report) Sentences(n Names) []string {
@@ -111,6 +121,7 @@ type court struct {
 	sums     *Sums
 	alpha    float64 // of a metric, in all scopes together
 	copies   float64
+	early    bool // it is not known yet whether latencies come in bursts
 	scopes   []*ScopeSums
 	numbers  []uint32 // of the scopes
 	strata   []Stratum
@@ -120,7 +131,7 @@ type court struct {
 func (j Judge) court(s *Sums) *court {
 	c := &court{
 		sums: s, numbers: s.watched(), copies: j.Copies,
-		alpha: j.Alpha / float64(max(j.Candidates, 1)),
+		alpha: j.Alpha / float64(max(j.Candidates, 1)), early: s.Slots < j.Slots,
 	}
 	for _, number := range c.numbers {
 		scope := s.Scopes[number]

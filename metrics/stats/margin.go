@@ -17,14 +17,30 @@ type Margin struct {
 	// has no rate: latencies.
 	Early      float64 `json:"early,omitempty"`
 	EarlyBelow float64 `json:"early_below,omitempty"`
+
+	// Floor is a difference of latencies, in seconds, that is tolerated whatever
+	// part it is of the whole: where answers take a fraction of a millisecond, a
+	// version with less traffic is slower by some percent because its connections
+	// and caches are colder, and that is nobody's fault.
+	Floor float64 `json:"floor,omitempty"`
+}
+
+// ToleratedLatency returns T(weight) for a latency of stable in seconds; NaN if it is
+// not known.
+func (m Margin) ToleratedLatency(weight, stable float64) float64 {
+	excess := m.Relative
+	if weight < m.EarlyBelow {
+		excess = m.Early
+	}
+	if m.Floor > 0 && stable > 0 {
+		excess = max(excess, m.Floor/stable)
+	}
+	return 1 + excess
 }
 
 // Tolerated returns T(weight) for stable's rate in n trials. A rate that was
 // not seen to be above zero is taken for half an event in n.
 func (m Margin) Tolerated(weight, stableRate, n float64) float64 {
-	if weight < m.EarlyBelow {
-		return 1 + m.Early
-	}
 	excess := m.Relative
 	if n > 0 {
 		stableRate = max(stableRate, 0.5/n)

@@ -47,6 +47,7 @@ type Recorder struct {
 	splits   map[weights]*Split
 	strata   []*lane
 	revision uint64
+	slots    uint64
 }
 
 // NewRecorder returns a recorder without counts. With byUnit, what a unit does
@@ -77,6 +78,9 @@ type lane struct {
 	byUnit   bool
 	requests Pair[striped[requestCounters]]
 	firsts   Pair[striped[bucketCounters]] // latencies of the first request of each unit, if byUnit
+
+	slot   Pair[Tally] // as the latest slot ended; guarded by the recorder's mu, as bursts are
+	bursts Bursts
 }
 
 // requestCounters count the requests of one version.

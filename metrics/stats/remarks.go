@@ -21,6 +21,14 @@ func (r *Report) Remarks(n Names) []string {
 			all = append(all, fmt.Sprintf("Another version answered %s requests that were meant for %s; they count for %s.", whole(float64(k)), name, name))
 		}
 	}
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.Kind == Latency && f.Bursts >= 2 {
+			all = append(all, fmt.Sprintf("What is slow on %s comes in bursts: %s of it count as one.", f.Metric, digits(f.Bursts, 2)))
+		}
+	}
+	if r.Early() {
+		all = append(all, "Latencies are judged once it is known whether they come in bursts, which takes a minute.")
+	}
 	if r.Full {
 		all = append(all, fmt.Sprintf("No more %s are counted: there is no room to tell new ones from known ones.", n.trials()))
 	}

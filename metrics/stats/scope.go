@@ -32,17 +32,23 @@ func (s *scope) first(unit uint64, what int) bool {
 	return s.filter == nil || unit == 0 || s.filter.first(filterKey(unit, uint64(what)))
 }
 
+// tally returns what was counted of one version in a stratum.
+func (s *scope) tally(l *lane, side Side) (t Tally) {
+	for c := range s.tallies[l.index][side].all {
+		for i := range c {
+			t[i] += c[i].Load()
+		}
+	}
+	return t
+}
+
 // sums returns what was counted.
 func (s *scope) sums(strata []*lane) *ScopeSums {
 	out := &ScopeSums{Full: s.frozen(), Tallies: make(map[Stratum]*Pair[Tally])}
 	for _, l := range strata {
 		pair := new(Pair[Tally])
 		for side := range pair {
-			for c := range s.tallies[l.index][side].all {
-				for i := range c {
-					pair[side][i] += c[i].Load()
-				}
-			}
+			pair[side] = s.tally(l, Side(side))
 		}
 		if *pair != (Pair[Tally]{}) {
 			out.Tallies[l.Stratum] = pair

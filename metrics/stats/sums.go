@@ -9,6 +9,9 @@ type Sums struct {
 	Scopes map[uint32]*ScopeSums // by number; 0 is the whole rollout
 	Lost   uint64                // requests that found all strata taken
 
+	Slots  uint64 // of time that were looked at by themselves
+	Bursts map[Stratum]*Bursts
+
 	Revision uint64 // grows each time that a recorder is read
 }
 
@@ -32,7 +35,7 @@ type ScopeSums struct {
 
 // NewSums returns sums of nothing.
 func NewSums() *Sums {
-	return &Sums{Strata: make(map[Stratum]*Pair[Requests]), Scopes: make(map[uint32]*ScopeSums)}
+	return &Sums{Strata: make(map[Stratum]*Pair[Requests]), Scopes: make(map[uint32]*ScopeSums), Bursts: make(map[Stratum]*Bursts)}
 }
 
 // Count returns how many requests there were.
@@ -41,6 +44,13 @@ func (r *Requests) Count() uint64 { return r.Latency.Total() + r.Silent }
 // Merge adds o, which is not changed.
 func (s *Sums) Merge(o *Sums) {
 	s.Lost += o.Lost
+	s.Slots += o.Slots
+	for stratum, bursts := range o.Bursts {
+		into := entry(s.Bursts, stratum)
+		for i := range bursts {
+			into[i].merge(&bursts[i])
+		}
+	}
 	s.Revision = max(s.Revision, o.Revision)
 	for stratum, pair := range o.Strata {
 		into := entry(s.Strata, stratum)
@@ -132,12 +142,16 @@ func (r *Recorder) Sums() *Sums {
 	r.fixEdges()
 	s := NewSums()
 	r.revision++
-	s.Revision, s.Lost = r.revision, r.lost.Load()
+	s.Revision, s.Lost, s.Slots = r.revision, r.lost.Load(), r.slots
 	for _, scope := range *r.scopes.Load() {
 		s.Scopes[scope.ordinal] = scope.sums(r.strata)
 	}
 	for _, l := range r.strata {
 		s.Strata[l.Stratum] = l.sums()
+		if l.bursts != (Bursts{}) {
+			bursts := l.bursts
+			s.Bursts[l.Stratum] = &bursts
+		}
 	}
 	return s
 }

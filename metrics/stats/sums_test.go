@@ -1,8 +1,10 @@
 package stats
 
 import (
+	"maps"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -26,6 +28,13 @@ func anySums(seed uint64) *Sums {
 		tallies := entry(scope.Tallies, stratum)
 		for side := range tallies {
 			tallies[side][random.IntN(tallyLen)] += random.Uint64N(50)
+		}
+	}
+	for _, stratum := range slices.SortedFunc(maps.Keys(s.Strata), compareStrata) {
+		s.Slots += random.Uint64N(9)
+		bursts := entry(s.Bursts, stratum)
+		for range random.IntN(9) {
+			bursts[random.IntN(len(bursts))].add(stratum, random.Uint64N(20), random.Uint64N(20))
 		}
 	}
 	return s

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"divvy/router/state"
@@ -43,9 +44,9 @@ type Control interface {
 	// block, and returns ErrNoService, too.
 	Comparisons(service string) ([]Comparison, error)
 
-	// Timeline returns what the versions of a service did over time. It returns
-	// ErrNoService, too.
-	Timeline(service string) (Timeline, error)
+	// Timeline returns what the versions of a service did since a moment. It
+	// returns ErrNoService, too.
+	Timeline(service string, since time.Time) (Timeline, error)
 
 	// RotateKey makes a new key for cookies; forget drops the others.
 	RotateKey(ctx context.Context, forget bool) error

@@ -13,7 +13,7 @@ import (
 // Event is something that changed.
 type Event struct {
 	ID      uint64          `json:"id"`
-	Kind    string          `json:"kind"` // "edit", "backend", "config", "problem", "lost"
+	Kind    string          `json:"kind"` // "edit", "backend", "config", "problem", "verdict", "lost"
 	Time    time.Time       `json:"time"`
 	Service string          `json:"service,omitempty"`
 	Data    json.RawMessage `json:"data"`

@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -16,25 +18,9 @@ type Timeline struct {
 // first, and those that are further back span more. Where there is none, nothing was
 // noted.
 type VersionTimeline struct {
-	Version string   `json:"version"` // as in logs and metrics
-	Windows []Window `json:"windows"` // the last hour, the last day, two weeks
-	Points  []Point  `json:"points"`
-}
-
-// Window is what a version did from some time on until now, at the grain of the
-// points. Latencies are those of all its requests together; see [Point].
-type Window struct {
-	Start    time.Time `json:"start"`
-	Seconds  float64   `json:"seconds"`
-	Requests uint64    `json:"requests"`
-	Failures uint64    `json:"failures"`
-	Canceled uint64    `json:"canceled"`
-	P50      float64   `json:"p50"`
-	P75      float64   `json:"p75"`
-	P90      float64   `json:"p90"`
-	P95      float64   `json:"p95"`
-	P99      float64   `json:"p99"`
-	P999     float64   `json:"p999"`
+	Version string  `json:"version"` // as in logs and metrics
+	Whole   Point   `json:"whole"`   // all points as one
+	Points  []Point `json:"points"`
 }
 
 // Point is what a version did in a span of time. Latencies are times to the first
@@ -52,16 +38,26 @@ type Point struct {
 	Share    float64   `json:"share"`  // at its end, of all units; 0 to 1
 }
 
-// timeline answers with what the versions of a service did over time.
+// timeline answers with what the versions of a service did over time, since a moment
+// if one is named.
 func (s *Server) timeline(w http.ResponseWriter, r *http.Request) {
-	t, err := s.Control.Timeline(r.PathValue("service"))
+	since := time.Time{}
+	if text := r.URL.Query().Get("since"); text != "" {
+		var err error
+		if since, err = time.Parse(time.RFC3339, text); err != nil {
+			s.fail(w, r, &malformed{fmt.Sprintf("since: %.64q is not a time: use one such as 2026-01-02T15:04:05Z", text)})
+			return
+		}
+	}
+	t, err := s.Control.Timeline(r.PathValue("service"), since)
 	if t.Versions == nil {
 		t.Versions = []VersionTimeline{}
 	}
 	s.answerOr(w, r, t, err)
 }
 
-// Timeline returns what the versions of a service did over time.
-func (c Client) Timeline(ctx context.Context, service string) (*Timeline, error) {
-	return ask[Timeline](ctx, c, http.MethodGet, pathOf(service, "/timeline"), nil)
+// Timeline returns what the versions of a service did since a moment.
+func (c Client) Timeline(ctx context.Context, service string, since time.Time) (*Timeline, error) {
+	query := url.Values{"since": {since.UTC().Format(time.RFC3339)}}
+	return ask[Timeline](ctx, c, http.MethodGet, pathOf(service, "/timeline")+"?"+query.Encode(), nil)
 }

@@ -8,9 +8,12 @@ import (
 // arm tells a service where its requests are counted: those of stable in every
 // comparison, those of a candidate in its own.
 func arm(s *router.Service, pairs []*pair) {
+	if len(pairs) == 0 {
+		return
+	}
 	c := router.Counting{Now: make([][]router.Arm, len(s.Versions)), Then: map[uint32][][]router.Arm{}}
 	for _, p := range pairs {
-		p.join(c.Now, p.weights[stats.Stable], p.weights[stats.Candidate])
+		p.join(c.Now, p.stable.Weight, p.candidate.Weight)
 		for _, then := range p.splits {
 			if then.ID == s.SplitID() || !p.config.Sticky.Pins() {
 				continue

@@ -59,7 +59,11 @@ func TestStableStaysForAsLongAsItHasWeight(t *testing.T) {
 		f("v2: v1", map[string]int{"v1": 60, "v2": 40})
 		p.send(100, seeded(), nil)
 
-		// Nor does it change when divvy is started anew.
+		// Nor does it change when the service is taken away for a moment.
+		p.Look(nil, false)
+		f("v2: v1", map[string]int{"v1": 60, "v2": 40})
+
+		// Nor when divvy is started anew.
 		p.end()
 		p = w.proxy("a")
 		f("v2: v1", map[string]int{"v1": 60, "v2": 40})

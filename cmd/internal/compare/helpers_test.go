@@ -141,6 +141,16 @@ type proxy struct {
 	log     bytes.Buffer
 }
 
+// newManager returns one that does not run.
+func newManager(w *world) *Manager {
+	m := &Manager{
+		Storage: w.storage, Where: "memory", Proxy: "a", Identify: w.identify,
+		Changed: func(Change) {}, Rebuild: func() {}, Log: slog.New(slog.DiscardHandler),
+	}
+	m.Open(w.t.Context())
+	return m
+}
+
 // proxy starts a divvy, which runs until it is ended.
 func (w *world) proxy(name string) *proxy {
 	p := &proxy{w: w}

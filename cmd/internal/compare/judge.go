@@ -14,17 +14,26 @@ import (
 // goal says otherwise.
 const goalTolerance = 0.03
 
+// burstTime is how long a comparison lasts before latencies are judged: so long it takes
+// to see whether slow requests come in bursts.
+const burstTime = time.Minute
+
 // judge returns who judges a service's candidates, of which there are so many.
 func judge(c *router.Config, candidates int) stats.Judge {
 	j := stats.DefaultJudge()
 	j.ByUnit = byUnit(c)
 	j.Candidates = candidates
+	j.Slots = uint64(burstTime / slotEvery)
 	for metric, margin := range map[string]*stats.Margin{"errors": &j.Errors, "canceled": &j.Canceled, "p95": &j.P95, "p99": &j.P99, "speed": &j.Speed} {
 		t := c.Compare.Tolerate[metric]
 		if t.Relative != nil {
 			margin.Relative = *t.Relative
 		}
-		if t.Absolute != nil {
+		switch {
+		case t.Absolute == nil:
+		case margin.Floor > 0:
+			margin.Floor = *t.Absolute
+		default:
 			margin.Absolute = *t.Absolute
 		}
 	}

@@ -19,7 +19,7 @@ const folder = "comparisons"
 const (
 	storageTime = 30 * time.Second // bounds what is asked of the storage at once
 	restTime    = 10 * time.Minute // a comparison that rests keeps its recorder
-	maxResting  = 64
+	maxResting  = 16
 	keepTime    = 30 * 24 * time.Hour // a comparison is remembered after it was counted last
 	maxRecords  = 256
 	deadTime    = time.Hour // a recorder that stored nothing for so long is gone
@@ -29,8 +29,9 @@ const (
 // of: divvy starts without it.
 func (m *Manager) Open(ctx context.Context) {
 	m.services, m.pairs, m.shelf = map[string]*service{}, map[id]*pair{}, map[id]*record{}
-	m.files, m.told = map[string]time.Time{}, map[string]string{}
+	m.files, m.told = map[string]seen{}, map[string]string{}
 	m.share(ctx)
+	m.prune(ctx)
 }
 
 // share reads what others have counted since, and prunes what has been forgotten.
@@ -48,7 +49,7 @@ func (m *Manager) share(ctx context.Context) {
 	m.drop(keys)
 	for _, key := range keys {
 		info, err := m.Storage.Stat(ctx, key)
-		if err == nil && info.IsTerminal && !own[key] && !m.knows(key, info.Modified) {
+		if err == nil && info.IsTerminal && !own[key] && !m.knows(key, info) {
 			m.read(ctx, key, info)
 		}
 	}
@@ -59,7 +60,7 @@ func (m *Manager) drop(keys []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	gone := func(key string) bool { return !slices.Contains(keys, key) }
-	maps.DeleteFunc(m.files, func(key string, _ time.Time) bool { return gone(key) })
+	maps.DeleteFunc(m.files, func(key string, _ seen) bool { return gone(key) })
 }
 
 // own returns the values that this manager writes.
@@ -76,10 +77,20 @@ func (m *Manager) own() map[string]bool {
 // file names what the pair's recorder stores.
 func (p *pair) file() string { return path.Join(folder, p.id.text(), p.count.origin.Boot) }
 
-func (m *Manager) knows(key string, stored time.Time) bool {
+// seen is a value as it was when it was read.
+type seen struct {
+	stored time.Time
+	size   int64
+	fresh  bool // it had been stored so shortly before that the next may have the same time
+}
+
+// freshTime is more than storages round times to.
+const freshTime = 2 * time.Second
+
+func (m *Manager) knows(key string, info state.KeyInfo) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.files[key].Equal(stored) && !stored.IsZero()
+	return m.files[key] == seen{info.Modified.Round(0).UTC(), info.Size, false}
 }
 
 // read takes over what a value says.
@@ -92,7 +103,7 @@ func (m *Manager) read(ctx context.Context, key string, info state.KeyInfo) {
 	unusable := m.trouble("what was counted of a comparison cannot be used, and is left as it is: restore it from a copy, or remove it", key, err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.files[key] = info.Modified
+	m.files[key] = seen{info.Modified.Round(0).UTC(), info.Size, time.Since(info.Modified) < freshTime}
 	if unusable {
 		return
 	}
@@ -248,7 +259,7 @@ func (m *Manager) useless(key string, stored time.Time) bool {
 	comparison := path.Base(path.Dir(key))
 	for _, p := range m.pairs {
 		if p.id.text() == comparison {
-			return key != p.file() && age > deadTime && m.files[key].Equal(stored) && p.stored.After(p.merged)
+			return key != p.file() && age > deadTime && m.files[key].stored.Equal(stored) && p.stored.After(p.merged)
 		}
 	}
 	for id := range m.shelf {
@@ -256,5 +267,8 @@ func (m *Manager) useless(key string, stored time.Time) bool {
 			return age > keepTime
 		}
 	}
-	return age > deadTime
+	if m.files[key].stored.Equal(stored) {
+		return age > deadTime // it was read, and forgotten
+	}
+	return age > keepTime
 }

@@ -38,12 +38,12 @@ type Manager struct {
 
 	mu       sync.Mutex // guards the fields below; not held while the storage is asked
 	services map[string]*service
-	pairs    map[id]*pair         // under way, or resting for a while
-	shelf    map[id]*record       // what was counted of all others
-	files    map[string]time.Time // that were read, and when they had been stored
-	told     map[string]string    // what is wrong with files, and was said
-	again    time.Time            // when a table is to be built because somebody was away for long; zero: never
-	crowded  bool                 // that there are too many was said
+	pairs    map[id]*pair      // under way, or resting for a while
+	shelf    map[id]*record    // what was counted of all others
+	files    map[string]seen   // that were read
+	told     map[string]string // what is wrong with files, and was said
+	again    time.Time         // when a table is to be built because somebody was away for long; zero: never
+	crowded  bool              // that there are too many was said
 }
 
 // Change is a verdict that has become another.
@@ -137,7 +137,7 @@ func (m *Manager) choose(s *Subject, c choice, partial bool, now time.Time) (pai
 }
 
 // maxPairs bounds the memory of all comparisons: with units, each takes some MiB.
-const maxPairs = 256
+const maxPairs = 128
 
 // may reports whether a comparison may be under way. m.mu is held.
 func (m *Manager) may(id id, partial bool) bool {
@@ -208,6 +208,11 @@ func (m *Manager) stableOf(service string) (image string) {
 			image, latest = id.Stable.Image, r.Saved
 		}
 	}
+	for id, p := range m.pairs {
+		if id.Service == service && !p.over && p.rests.After(latest) {
+			image, latest = id.Stable.Image, p.rests
+		}
+	}
 	return image
 }
 
@@ -253,15 +258,6 @@ func (m *Manager) latencies(p *pair) *stats.Histogram {
 	return found
 }
 
-// update notes who has which weight now.
-func (p *pair) update(splitID uint32, stable, candidate router.Holding, now time.Time) {
-	weights := [2]uint32{stats.Stable: stable.Weight, stats.Candidate: candidate.Weight}
-	edited := p.weights != [2]uint32{} && weights != p.weights
-	p.stable, p.candidate, p.weights = stable, candidate, weights
-	p.remember(split{splitID, stable.Weight, candidate.Weight})
-	p.restart(now, edited)
-}
-
 // underWay returns the comparisons that do not rest. m.mu is held.
 func (m *Manager) underWay() []*pair {
 	var all []*pair
@@ -287,26 +283,30 @@ func (m *Manager) lookAgain() {
 // How often what is done by Run.
 const (
 	judgeEvery = 2 * time.Second
+	slotEvery  = 5 * time.Second
 	storeEvery = 5 * time.Second
-	shareEvery = 15 * time.Second
+	shareEvery = 5 * time.Second
 	pruneEvery = time.Hour
 )
 
 // Run judges, restarts and stores, until ctx ends; then it stores once more.
 func (m *Manager) Run(ctx context.Context) error {
-	judge, store := time.NewTicker(judgeEvery), time.NewTicker(storeEvery)
+	judge, slot, store := time.NewTicker(judgeEvery), time.NewTicker(slotEvery), time.NewTicker(storeEvery)
 	share, prune := time.NewTicker(shareEvery), time.NewTicker(pruneEvery)
-	for _, t := range []*time.Ticker{judge, store, share, prune} {
+	for _, t := range []*time.Ticker{judge, slot, store, share, prune} {
 		defer t.Stop()
 	}
 	for {
 		select {
 		case <-ctx.Done():
+			m.judge()
 			m.store(context.WithoutCancel(ctx))
 			return nil
 		case <-judge.C:
 			m.judge()
 			m.lookAgain()
+		case <-slot.C:
+			m.slot()
 		case <-store.C:
 			m.store(ctx)
 		case <-share.C:

@@ -23,7 +23,6 @@ type pair struct {
 
 	service           *router.Service // as it was in the latest table
 	stable, candidate router.Holding
-	weights           [2]uint32
 	ordinal           uint32 // of the latest restart
 
 	rests time.Time // since when it is not under way, zero if it is
@@ -69,11 +68,11 @@ type id struct {
 	counts string // see whatCounts
 }
 
-// whatCounts says in a few digits what is counted by a configuration: units or
-// requests, and which goals.
+// whatCounts says in a few digits what is counted by a configuration: who is a unit,
+// what is an error, and which goals there are.
 func whatCounts(c *router.Config) string {
 	h := fnv.New64a()
-	fmt.Fprint(h, byUnit(c))
+	fmt.Fprintf(h, "%q %v %v", c.Sticky.By, c.Compare.Errors, c.Compare.NotErrors)
 	for _, g := range c.Goals {
 		fmt.Fprintf(h, " %q %q %v", g.Name, g.If, g.Status)
 	}
@@ -109,6 +108,21 @@ func (p *pair) remember(s split) {
 	}
 	p.splits = append(kept, s)
 	p.splits = p.splits[max(0, len(p.splits)-rememberedSplits):]
+}
+
+// update notes who has which weight now.
+func (p *pair) update(splitID uint32, stable, candidate router.Holding, now time.Time) {
+	is := split{splitID, stable.Weight, candidate.Weight}
+	edited := len(p.splits) > 0 && !p.splits[len(p.splits)-1].like(is)
+	p.stable, p.candidate = stable, candidate
+	p.remember(is)
+	p.restart(now, edited)
+}
+
+// like reports whether another split has the same odds: 95 to 5 and 19 to 1 are the
+// same.
+func (s split) like(o split) bool {
+	return uint64(s.Stable)*uint64(o.Candidate) == uint64(s.Candidate)*uint64(o.Stable)
 }
 
 // restartEvery is how often a comparison begins a scope, which finds what went wrong

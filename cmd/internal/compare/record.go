@@ -88,7 +88,7 @@ func (r *record) merge(o *record) {
 }
 
 // maxOrigins bounds how many recorders' counts a comparison keeps apart.
-const maxOrigins = 64
+const maxOrigins = 32
 
 // trim forgets those who counted least, if there are too many. That loses counts of
 // both versions alike.

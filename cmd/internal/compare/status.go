@@ -27,6 +27,15 @@ type judged struct {
 // freshness is how old a judgement may be that somebody asks for.
 const freshness = time.Second
 
+// slot ends a slot of time in all comparisons.
+func (m *Manager) slot() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.underWay() {
+		p.count.recorder.Slot()
+	}
+}
+
 // judge judges all comparisons, and tells of verdicts that have become others. It
 // takes m.mu for each by itself: a table may wait for it.
 func (m *Manager) judge() {

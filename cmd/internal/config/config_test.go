@@ -59,7 +59,7 @@ func TestTheExampleHoldsEveryKeyAtItsDefault(t *testing.T) {
 				Candidates: []string{}, Errors: []int{}, NotErrors: []int{},
 				Tolerate: map[string]router.Tolerance{
 					"errors": {Relative: part(0.25), Absolute: part(0.001)}, "canceled": {Relative: part(0.25), Absolute: part(0.001)},
-					"p95": {Relative: part(0.2)}, "p99": {Relative: part(0.2)}, "speed": {Relative: part(0.05)},
+					"p95": {Relative: part(0.2), Absolute: part(0.001)}, "p99": {Relative: part(0.2), Absolute: part(0.001)}, "speed": {Relative: part(0.05), Absolute: part(0.001)},
 				},
 			},
 			Goals: []router.Goal{{Name: "purchase", If: []string{"method = POST", "path = /checkout/done"}, Status: []int{}, Tolerate: part(0.03)}},

@@ -20,9 +20,16 @@ type Data struct {
 	Service     admin.Service
 	Split       admin.Split
 	Comparisons []admin.Comparison
-	Timeline    admin.Timeline
-	History     []state.Entry // the latest first
-	Problems    []string      // sentences, of this service
+	Timeline    admin.Timeline // all that is known
+	Windows     []Window       // the shortest first
+	History     []state.Entry  // the latest first
+	Problems    []string       // sentences, of this service
+}
+
+// Window is what the versions did as a whole since a moment.
+type Window struct {
+	Title    string
+	Timeline admin.Timeline
 }
 
 //go:embed page.html

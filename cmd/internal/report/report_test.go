@@ -143,7 +143,7 @@ func TestAReportTellsAllThereIs(t *testing.T) {
 		"These ranges stay valid however often you look and whenever you stop.", "45 (2.03 %)", "+0.549 to +3.71 points", "25 % or 0.1 points",
 		"v1@53bff422: weight 90, 90 %; v2@210fe938: weight 10, 10 %, revision 7",
 		"ann@laptop", "command line", "v1=95 v2=5", "5 % looked fine", "2026-03-04 14:25:30 UTC", "v0", "sha256:bad",
-		"The last hour", "p99.9", "v1 has the rest, and is not drawn",
+		"The last hour", "v1 has the rest, and is not drawn",
 	}
 	for _, want := range wants {
 		if !strings.Contains(page, want) {

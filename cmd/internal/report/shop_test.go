@@ -57,7 +57,30 @@ func shop(versions ...does) *Data {
 			d.Comparisons = append(d.Comparisons, comparing(stable, v, total))
 		}
 	}
+	for _, w := range []struct {
+		title string
+		back  time.Duration
+	}{{"The last hour", time.Hour}, {"The last day", day}, {"The last two weeks", 14 * day}} {
+		d.Windows = append(d.Windows, Window{w.title, admin.Timeline{Service: "shop"}})
+		for _, v := range d.Timeline.Versions {
+			t := &d.Windows[len(d.Windows)-1].Timeline
+			t.Versions = append(t.Versions, asWhole(v, now.Add(-w.back)))
+		}
+	}
 	return d
+}
+
+// asWhole returns what a version did since a moment, with quantiles that may be.
+func asWhole(v admin.VersionTimeline, since time.Time) admin.VersionTimeline {
+	out := admin.VersionTimeline{Version: v.Version}
+	for _, p := range v.Points {
+		if p.Start.After(since) {
+			out.Whole.Requests += p.Requests
+			out.Whole.Failures += p.Failures
+			out.Whole.P50, out.Whole.P95, out.Whole.P99 = p.P50, p.P95, p.P99
+		}
+	}
+	return out
 }
 
 // timeline returns what the version did, by the grains that divvy remembers.
@@ -83,19 +106,6 @@ func (v does) timeline(share float64) admin.VersionTimeline {
 		}
 		out.Points = append(out.Points, p)
 		t = t.Add(span)
-	}
-	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 14 * 24 * time.Hour} {
-		w := admin.Window{Start: now.Add(-back), Seconds: back.Seconds()}
-		for _, p := range out.Points {
-			if p.Start.After(w.Start) {
-				w.Requests += p.Requests
-				w.Failures += p.Failures
-			}
-		}
-		if s := v.latency.Seconds(); w.Requests > 0 {
-			w.P50, w.P75, w.P90, w.P95, w.P99, w.P999 = s, 1.4*s, 1.8*s, 2.1*s, 3.5*s, 7*s
-		}
-		out.Windows = append(out.Windows, w)
 	}
 	return out
 }

@@ -6,27 +6,24 @@ type quantiles struct {
 	Rows  []quantileRow
 }
 
-type quantileRow struct {
-	Class, Name, Requests, Failures, Canceled string
-	P50, P75, P90, P95, P99, P999             string
-}
+type quantileRow struct{ Class, Name, Requests, Failures, Canceled, P50, P95, P99 string }
 
-// quantilesOf returns a table for each time that is known, without those that have
-// nothing else than a shorter one.
+// quantilesOf returns a table for each window, without those that have nothing else
+// than a shorter one.
 func quantilesOf(d *Data, c *cast) (all []quantiles) {
 	var known uint64
-	for i, title := range []string{"The last hour", "The last day", "The last two weeks"} {
-		table, requests := quantiles{Title: title}, uint64(0)
+	for _, w := range d.Windows {
+		table, requests := quantiles{Title: w.Title}, uint64(0)
 		for _, m := range c.members {
-			for _, v := range d.Timeline.Versions {
-				if v.Version != m.Name || i >= len(v.Windows) || v.Windows[i].Requests == 0 {
+			for _, v := range w.Timeline.Versions {
+				x := v.Whole
+				if v.Version != m.Name || x.Requests == 0 {
 					continue
 				}
-				w := v.Windows[i]
-				requests += w.Requests
+				requests += x.Requests
 				table.Rows = append(table.Rows, quantileRow{
-					m.Class, m.Name, whole(float64(w.Requests)), rate(w.Failures, w.Requests), rate(w.Canceled, w.Requests),
-					latency(w.P50), latency(w.P75), latency(w.P90), latency(w.P95), latency(w.P99), latency(w.P999),
+					m.Class, m.Name, whole(float64(x.Requests)), rate(x.Failures, x.Requests), rate(x.Canceled, x.Requests),
+					latency(x.P50), latency(x.P95), latency(x.P99),
 				})
 			}
 		}

@@ -116,18 +116,19 @@ func (r *Recorder) Store(ctx context.Context) {
 	r.store(ctx)
 }
 
-// Timeline returns what was noted of a service.
-func (r *Recorder) Timeline(service string) admin.Timeline {
+// Timeline returns what was noted of a service since a moment.
+func (r *Recorder) Timeline(service string, since time.Time) admin.Timeline {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
 	noted := r.noted
 	if noted.IsZero() {
-		noted = now
+		noted = time.Now()
 	}
 	t := admin.Timeline{Service: service, Versions: []admin.VersionTimeline{}}
 	for _, s := range r.services[service] {
-		t.Versions = append(t.Versions, admin.VersionTimeline{Version: s.Version, Windows: s.windows(now), Points: s.points(noted)})
+		if v := s.shown(since, noted); len(v.Points) > 0 {
+			t.Versions = append(t.Versions, v)
+		}
 	}
 	return t
 }

@@ -79,11 +79,13 @@ func (s *series) bytes() (n int) {
 	return n
 }
 
-// points returns the points of a version, at each time of the finest level that
-// reaches back to it. The levels meet where a point of the coarser one begins, at the
-// same time for all versions, so that what they did can be compared.
-func (s *series) points(now time.Time) []admin.Point {
-	var all []admin.Point
+// shown returns the points of a version since a moment for people, at each time of the
+// finest level that reaches back to it. The levels meet where a point of the coarser one
+// begins, at the same time for all versions, so that what they did can be compared.
+func (s *series) shown(since, now time.Time) admin.VersionTimeline {
+	out := admin.VersionTimeline{Version: s.Version}
+	var whole point
+	var latencies metrics.Latencies
 	until := int64(math.MaxInt64) // what is shown already begins there
 	for i, l := range levels {
 		from := int64(math.MinInt64)
@@ -91,14 +93,29 @@ func (s *series) points(now time.Time) []admin.Point {
 			from = roundUp(now.Add(-l.span*time.Duration(l.most-1)).Unix(), levels[i+1].span)
 		}
 		for _, p := range slices.Backward(s.Levels[i]) {
-			if p.Start >= from && p.Start < until {
-				all = append(all, p.shown(l.span))
+			if p.Start >= from && p.Start < until && p.Start >= since.Add(-l.span).Unix() {
+				out.Points = append(out.Points, p.shown(l.span))
+				whole.count(p, &latencies)
 			}
 		}
 		until = from
 	}
-	slices.Reverse(all)
-	return all
+	slices.Reverse(out.Points)
+	if n := len(out.Points); n > 0 {
+		first, last := out.Points[0], out.Points[n-1]
+		whole.Start, whole.Weight, whole.Share = first.Start.Unix(), last.Weight, last.Share
+		whole.Latency = pack(&latencies)
+		out.Whole = whole.shown(last.Start.Sub(first.Start) + time.Duration(last.Seconds)*time.Second)
+	}
+	return out
+}
+
+// count adds what another point has counted.
+func (p *point) count(o *point, all *metrics.Latencies) {
+	p.Requests += o.Requests
+	p.Failures += o.Failures
+	p.Canceled += o.Canceled
+	o.Latency.addTo(all)
 }
 
 func roundUp(t int64, span time.Duration) int64 {

@@ -102,7 +102,7 @@ func TestWhatVersionsDoIsNotedEveryMinute(t *testing.T) {
 			w.does("v2", 20, time.Second)
 			pass(time.Minute)
 			pass(time.Minute)
-			got := r.Timeline("shop")
+			got := r.Timeline("shop", time.Time{})
 			if len(got.Versions) != 2 || got.Versions[0].Version != "v1" || len(got.Versions[0].Points) != 3 || len(got.Versions[1].Points) != 1 {
 				t.Fatalf("got %+v", got)
 			}
@@ -117,7 +117,7 @@ func TestWhatVersionsDoIsNotedEveryMinute(t *testing.T) {
 					t.Errorf("point %d: got %+v, want %+v", i, p, want)
 				}
 			}
-			if other := r.Timeline("cart"); len(other.Versions) != 0 || other.Versions == nil {
+			if other := r.Timeline("cart", time.Time{}); len(other.Versions) != 0 || other.Versions == nil {
 				t.Errorf("another service has %+v", other)
 			}
 		})
@@ -144,7 +144,7 @@ func TestFurtherBackPointsSpanMore(t *testing.T) {
 		now = now.Add(time.Minute)
 		r.note(now)
 	}
-	points := r.Timeline("shop").Versions[0].Points
+	points := r.Timeline("shop", time.Time{}).Versions[0].Points
 	for i, p := range points {
 		if want := uint64(p.Seconds) / 6; p.Requests != want && i > 0 && i < len(points)-1 {
 			t.Errorf("in %v seconds from %v there were %d requests, want %d", p.Seconds, p.Start, p.Requests, want)
@@ -155,6 +155,10 @@ func TestFurtherBackPointsSpanMore(t *testing.T) {
 	}
 	if age := now.Sub(points[0].Start); age < 13*24*time.Hour || age > 15*24*time.Hour {
 		t.Errorf("it goes back %v", age)
+	}
+	whole := r.Timeline("shop", now.Add(-time.Hour)).Versions[0]
+	if n := len(whole.Points); n != 62 || whole.Whole.Requests != 620 || whole.Whole.Seconds != 62*60 || whole.Whole.P99 == 0 {
+		t.Errorf("in the last hour there are %d points, %+v as a whole", n, whole.Whole)
 	}
 	if len(points) < 400 || len(points) > 700 {
 		t.Errorf("there are %d points", len(points))
@@ -175,7 +179,7 @@ func TestWhatWasNotedSurvivesARestart(t *testing.T) {
 			w.does("v1", 30, time.Millisecond)
 			pass(2 * time.Minute)
 			var got []uint64
-			for _, p := range r.Timeline("shop").Versions[0].Points {
+			for _, p := range r.Timeline("shop", time.Time{}).Versions[0].Points {
 				got = append(got, p.Requests)
 			}
 			if want := []uint64{100, 30}; !reflect.DeepEqual(got, want) {
@@ -197,7 +201,7 @@ func TestCountersThatBeginAnewTakeNothingAway(t *testing.T) {
 			w.mu.Unlock()
 			w.does("v1", 7, time.Millisecond)
 			pass(time.Minute)
-			if points := r.Timeline("shop").Versions[0].Points; points[len(points)-1].Requests != 7 {
+			if points := r.Timeline("shop", time.Time{}).Versions[0].Points; points[len(points)-1].Requests != 7 {
 				t.Errorf("got %+v", points)
 			}
 		})
@@ -238,12 +242,12 @@ func TestNoMoreIsRememberedThanThereIsRoomFor(t *testing.T) {
 		now = now.Add(time.Minute)
 		r.note(now)
 	}
-	versions := r.Timeline("shop").Versions
+	versions := r.Timeline("shop", time.Time{}).Versions
 	if len(versions) != maxVersions || versions[len(versions)-1].Version != "v39" {
 		t.Errorf("there are %d versions", len(versions))
 	}
 	r.note(now.Add(keepTime + 2*time.Minute))
-	if versions := r.Timeline("shop").Versions; len(versions) != 0 {
+	if versions := r.Timeline("shop", time.Time{}).Versions; len(versions) != 0 {
 		t.Errorf("%d versions are remembered for ever", len(versions))
 	}
 }
@@ -286,7 +290,7 @@ func TestWhereThereIsNoRoomTheTimeIsShorter(t *testing.T) {
 			t.Fatalf("%d bytes are held after %v", n, now.Sub(noon))
 		}
 	}
-	got := r.Timeline("shop")
+	got := r.Timeline("shop", time.Time{})
 	if len(got.Versions) != len(versions) {
 		t.Fatalf("%d versions are left", len(got.Versions))
 	}
@@ -309,7 +313,7 @@ func TestAClockThatWasWrongIsForgotten(t *testing.T) {
 		w.does("v1", 10, time.Millisecond)
 		r.note(at)
 		var got []uint64
-		for _, p := range r.Timeline("shop").Versions[0].Points {
+		for _, p := range r.Timeline("shop", time.Time{}).Versions[0].Points {
 			got = append(got, p.Requests)
 		}
 		if !reflect.DeepEqual(got, want) {

@@ -1,6 +1,6 @@
 // Command app is the application that the tests run in containers: it serves
-// HTTP on port 8080, or that in PORT, each answer after the time in DELAY, and
-// checks its own health as "app check". As "app write PATH TEXT", and at its
+// HTTP on port 8080, or that in PORT, each answer after the time in DELAY, and with
+// FAILING=n every n-th of them an error. It checks its own health as "app check". As "app write PATH TEXT", and at its
 // start if WRITE is a path, it writes a file. When it is asked to stop it ends
 // what it has begun, unless ABRUPT is set: then it is gone.
 package main
@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -57,8 +59,14 @@ func serve() error {
 
 func answer(delay time.Duration) http.HandlerFunc {
 	host, _ := os.Hostname()
+	failing, _ := strconv.ParseInt(os.Getenv("FAILING"), 10, 64)
+	var answers atomic.Int64
 	return func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(delay)
+		if failing > 0 && answers.Add(1)%failing == 0 {
+			http.Error(w, "one of so many fails", http.StatusInternalServerError)
+			return
+		}
 		fmt.Fprintln(w, os.Getenv("VERSION"), host)
 	}
 }
