@@ -12,7 +12,6 @@ import (
 	"text/tabwriter"
 
 	"divvy/cmd/internal/admin"
-	"divvy/router"
 	"divvy/router/state"
 
 	"github.com/spf13/cobra"
@@ -236,30 +235,9 @@ func printHistory(w io.Writer, service string, entries []state.Entry) error {
 	fmt.Fprintf(t, "REVISION\tTIME\tWHAT\tFROM\tTO\tWHO\tVIA\tWHY\n")
 	for _, e := range entries {
 		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Revision, e.Time.Local().Format("2006-01-02 15:04:05"), e.Kind,
-			splitOf(e.From, e.To), splitOf(e.To, e.From), e.Who, e.Via, e.Why)
+			e.From.Text(e.To), e.To.Text(e.From), e.Who, e.Via, e.Why)
 	}
 	return t.Flush()
-}
-
-// splitOf returns a split as it is written on the command line, with the image of
-// a name where another one has a different image for it.
-func splitOf(s, other state.Split) string {
-	name := func(name string) string {
-		image, was := s.Holders[name], other.Holders[name]
-		if _, digest, ok := strings.Cut(image, ":"); ok && was != "" && was != image {
-			return strings.TrimSuffix(name, router.First) + "@" + digest[:min(8, len(digest))]
-		}
-		return name
-	}
-	if len(s.Weights) == 0 {
-		return "(first" + strings.TrimPrefix(name(router.First), router.First) + ")"
-	}
-	var parts []string
-	for version, w := range s.Weights {
-		parts = append(parts, fmt.Sprintf("%s=%d", name(version), w))
-	}
-	slices.Sort(parts)
-	return strings.Join(parts, " ")
 }
 
 func rotateKeyCommand() *cobra.Command {

@@ -39,7 +39,7 @@ version did.`,
 	root.AddCommand(
 		runCommand(), checkCommand(), statusCommand(), healthCommand(), demoCommand(), demoAppCommand(), versionCommand(),
 		weightsCommand(), promoteCommand(), rollbackCommand(), historyCommand(), drainCommand(), waitCommand(), adoptCommand(),
-		explainCommand(), auditCommand(), compareCommand(), eventsCommand(), rotateKeyCommand(), tlsCommand(),
+		explainCommand(), auditCommand(), compareCommand(), reportCommand(), eventsCommand(), rotateKeyCommand(), tlsCommand(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetArgs(args)

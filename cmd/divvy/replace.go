@@ -91,6 +91,7 @@ func (r *replacer) replace(ctx context.Context) (pid int, err error) {
 	cmd := exec.Command(path, os.Args[1:]...)
 	cmd.Env, cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = h.Env, h.Files, os.Stdout, os.Stderr
 	r.program.log.Info("starting the program that is to replace this one", "file", path)
+	r.program.timeline.Store(ctx)
 	err = cmd.Start()
 	h.Close()
 	if err != nil {

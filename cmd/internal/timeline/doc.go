@@ -9,6 +9,9 @@
 //	ten minutes  for a day
 //	an hour      for two weeks
 //
+// It takes 16 MiB of memory at most (prune.go), which is enough for a hundred versions
+// over two weeks; of more, or busier ones, it remembers a shorter time.
+//
 // All of a service is one value in the storage (store.go), written every few minutes
 // and at the end. It is for people to look at: verdicts do not depend on it, and what
 // is lost of it by a crash is a gap in a picture. Of several proxies that share

@@ -3,8 +3,6 @@ package timeline
 import (
 	"context"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,9 +13,9 @@ import (
 
 // Bounds of what is remembered.
 const (
-	maxVersions = 32  // of a service
-	maxSeries   = 256 // of all services together
-	storeEvery  = 5   // minutes
+	maxVersions = 32       // of a service
+	maxBytes    = 16 << 20 // of all services together, about
+	storeEvery  = 5        // minutes
 	keepTime    = 14 * 24 * time.Hour
 )
 
@@ -40,6 +38,9 @@ type Recorder struct {
 	before   map[metrics.Key]metrics.Counts
 	services map[string][]*series // those that came first are first
 	known    map[string]bool      // the values that were stored or read
+	noted    time.Time            // for the last time; zero: not yet
+	short    bool                 // there was no room for two weeks
+	room     int                  // maxBytes if 0: for tests
 }
 
 // Run notes what there is every minute, stores it now and then, until ctx ends, and
@@ -82,7 +83,7 @@ func (r *Recorder) note(at time.Time) {
 		}
 		r.series(key).add(at, &x)
 	}
-	r.before = counts
+	r.before, r.noted = counts, at
 	r.prune(at)
 }
 
@@ -109,31 +110,23 @@ func (r *Recorder) series(key metrics.Key) *series {
 	return s
 }
 
-// prune forgets versions that did nothing for long, and those that did nothing for
-// the longest where there are too many. r.mu is held.
-func (r *Recorder) prune(now time.Time) {
-	total := 0
-	for _, service := range slices.Sorted(maps.Keys(r.services)) {
-		list := slices.DeleteFunc(r.services[service], func(s *series) bool { return now.Unix()-s.last() > int64(keepTime/time.Second) })
-		most := min(maxVersions, maxSeries-total)
-		for len(list) > most {
-			oldest := slices.MinFunc(list, func(a, b *series) int { return int(a.last() - b.last()) })
-			list = slices.DeleteFunc(list, func(s *series) bool { return s == oldest })
-		}
-		total += len(list)
-		if r.services[service] = list; len(list) == 0 {
-			delete(r.services, service)
-		}
-	}
+// Store notes what there is and stores it, for a divvy that is about to take over.
+func (r *Recorder) Store(ctx context.Context) {
+	r.note(time.Now())
+	r.store(ctx)
 }
 
 // Timeline returns what was noted of a service since a moment.
 func (r *Recorder) Timeline(service string, since time.Time) admin.Timeline {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	noted := r.noted
+	if noted.IsZero() {
+		noted = time.Now()
+	}
 	t := admin.Timeline{Service: service, Versions: []admin.VersionTimeline{}}
 	for _, s := range r.services[service] {
-		if v := s.shown(since); len(v.Points) > 0 {
+		if v := s.shown(since, noted); len(v.Points) > 0 {
 			t.Versions = append(t.Versions, v)
 		}
 	}

@@ -19,14 +19,17 @@ var levels = [...]level{{time.Minute, 120}, {10 * time.Minute, 144}, {time.Hour,
 
 // point is what a version did in a span of time.
 type point struct {
-	Start    int64    `json:"t"` // Unix seconds
-	Requests uint64   `json:"n"`
-	Failures uint64   `json:"f,omitempty"`
-	Canceled uint64   `json:"c,omitempty"`
-	Weight   float64  `json:"w"`
-	Share    float64  `json:"s"`
-	Latency  []uint64 `json:"l,omitempty"` // bucket and count, in turn, of those in use
+	Start    int64     `json:"t"` // Unix seconds
+	Requests uint64    `json:"n"`
+	Failures uint64    `json:"f,omitempty"`
+	Canceled uint64    `json:"c,omitempty"`
+	Weight   float64   `json:"w"`
+	Share    float64   `json:"s"`
+	Latency  histogram `json:"l,omitempty"`
 }
+
+// pointBytes is about what a point takes besides its histogram.
+const pointBytes = 96
 
 // series is a version over time.
 type series struct {
@@ -43,9 +46,11 @@ type sample struct {
 // add notes a sample at a moment.
 func (s *series) add(at time.Time, x *sample) {
 	for i, l := range levels {
-		start := at.Truncate(l.span).Unix()
-		list := s.Levels[i]
-		if len(list) == 0 || list[len(list)-1].Start != start {
+		start, list := at.Truncate(l.span).Unix(), s.Levels[i]
+		for len(list) > 0 && list[len(list)-1].Start > start+int64(l.span/time.Second) {
+			list = list[:len(list)-1] // the clock was wrong
+		}
+		if len(list) == 0 || list[len(list)-1].Start < start {
 			list = append(list, &point{Start: start})
 			list = slices.Delete(list, 0, max(0, len(list)-l.most))
 		}
@@ -59,55 +64,39 @@ func (p *point) add(x *sample) {
 	p.Failures += x.Failures
 	p.Canceled += x.Canceled
 	p.Weight, p.Share = x.Weight, x.Share
-	all := p.latencies()
-	for i, n := range x.FirstByte {
-		all[i] += n
-	}
-	p.set(&all)
+	all := x.FirstByte
+	p.Latency.addTo(&all)
+	p.Latency = pack(&all)
 }
 
-// set makes a histogram that of the point.
-func (p *point) set(all *metrics.Latencies) {
-	p.Latency = p.Latency[:0]
-	for i, n := range all {
-		if n > 0 {
-			p.Latency = append(p.Latency, uint64(i), n)
+// bytes returns about how much memory it takes.
+func (s *series) bytes() (n int) {
+	for _, list := range s.Levels {
+		for _, p := range list {
+			n += pointBytes + cap(p.Latency)
 		}
 	}
+	return n
 }
 
-// latencies returns the histogram of a point.
-func (p *point) latencies() (all metrics.Latencies) {
-	for i := 0; i+1 < len(p.Latency); i += 2 {
-		if bucket := p.Latency[i]; bucket < uint64(len(all)) {
-			all[bucket] = p.Latency[i+1]
-		}
-	}
-	return all
-}
-
-// shown returns the points of a version since a moment for people, the finest that
-// there are of each moment. Where a level ends the next goes on with the point that
-// begins there or before, so that none is shown twice and there is no gap.
-func (s *series) shown(since time.Time) admin.VersionTimeline {
+// shown returns the points of a version since a moment for people, at each time of the
+// finest level that reaches back to it. The levels meet where a point of the coarser one
+// begins, at the same time for all versions, so that what they did can be compared.
+func (s *series) shown(since, now time.Time) admin.VersionTimeline {
 	out := admin.VersionTimeline{Version: s.Version}
 	var whole point
 	var latencies metrics.Latencies
 	until := int64(math.MaxInt64) // what is shown already begins there
 	for i, l := range levels {
-		list := s.Levels[i]
-		from := int64(math.MinInt64) // a level that is not full has all that there is
-		if len(list) == l.most && i+1 < len(levels) {
-			from = roundUp(list[0].Start, levels[i+1].span)
+		from := int64(math.MinInt64)
+		if i+1 < len(levels) {
+			from = roundUp(now.Add(-l.span*time.Duration(l.most-1)).Unix(), levels[i+1].span)
 		}
-		for _, p := range slices.Backward(list) {
+		for _, p := range slices.Backward(s.Levels[i]) {
 			if p.Start >= from && p.Start < until && p.Start >= since.Add(-l.span).Unix() {
 				out.Points = append(out.Points, p.shown(l.span))
 				whole.count(p, &latencies)
 			}
-		}
-		if from == math.MinInt64 {
-			break
 		}
 		until = from
 	}
@@ -115,7 +104,7 @@ func (s *series) shown(since time.Time) admin.VersionTimeline {
 	if n := len(out.Points); n > 0 {
 		first, last := out.Points[0], out.Points[n-1]
 		whole.Start, whole.Weight, whole.Share = first.Start.Unix(), last.Weight, last.Share
-		whole.set(&latencies)
+		whole.Latency = pack(&latencies)
 		out.Whole = whole.shown(last.Start.Sub(first.Start) + time.Duration(last.Seconds)*time.Second)
 	}
 	return out
@@ -126,9 +115,7 @@ func (p *point) count(o *point, all *metrics.Latencies) {
 	p.Requests += o.Requests
 	p.Failures += o.Failures
 	p.Canceled += o.Canceled
-	for i, n := range o.latencies() {
-		all[i] += n
-	}
+	o.Latency.addTo(all)
 }
 
 func roundUp(t int64, span time.Duration) int64 {
@@ -138,18 +125,11 @@ func roundUp(t int64, span time.Duration) int64 {
 
 // shown returns a point for people.
 func (p *point) shown(span time.Duration) admin.Point {
-	l := p.latencies()
+	var l metrics.Latencies
+	p.Latency.addTo(&l)
 	return admin.Point{
 		Start: time.Unix(p.Start, 0).UTC(), Seconds: span.Seconds(), Requests: p.Requests, Failures: p.Failures, Canceled: p.Canceled,
 		P50: l.Quantile(0.5).Seconds(), P95: l.Quantile(0.95).Seconds(), P99: l.Quantile(0.99).Seconds(),
 		Weight: p.Weight, Share: p.Share,
 	}
-}
-
-// last returns when the series was added to last, in Unix seconds.
-func (s *series) last() int64 {
-	if list := s.Levels[0]; len(list) > 0 {
-		return list[len(list)-1].Start
-	}
-	return 0
 }

@@ -58,6 +58,12 @@ func (w *world) run(f func(r *Recorder)) {
 	running.Wait()
 }
 
+// pass lets time pass, and what is due by then happen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // does has a version of the shop answer n requests, of which every tenth fails, each
 // after so long.
 func (w *world) does(version string, n uint64, latency time.Duration) {
@@ -91,12 +97,11 @@ func TestWhatVersionsDoIsNotedEveryMinute(t *testing.T) {
 		w.run(func(r *Recorder) {
 			start := time.Now()
 			w.does("v1", 100, 10*time.Millisecond)
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			pass(time.Minute)
 			w.does("v1", 50, 40*time.Millisecond)
 			w.does("v2", 20, time.Second)
-			time.Sleep(2 * time.Minute)
-			synctest.Wait()
+			pass(time.Minute)
+			pass(time.Minute)
 			got := r.Timeline("shop", time.Time{})
 			if len(got.Versions) != 2 || got.Versions[0].Version != "v1" || len(got.Versions[0].Points) != 3 || len(got.Versions[1].Points) != 1 {
 				t.Fatalf("got %+v", got)
@@ -166,14 +171,13 @@ func TestWhatWasNotedSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w.run(func(*Recorder) {
 			w.does("v1", 100, time.Millisecond)
-			time.Sleep(90 * time.Second)
+			pass(90 * time.Second)
 		})
 		w.counts = map[metrics.Key]metrics.Counts{} // they begin anew
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		w.run(func(r *Recorder) {
 			w.does("v1", 30, time.Millisecond)
-			time.Sleep(2 * time.Minute)
-			synctest.Wait()
+			pass(2 * time.Minute)
 			var got []uint64
 			for _, p := range r.Timeline("shop", time.Time{}).Versions[0].Points {
 				got = append(got, p.Requests)
@@ -191,14 +195,12 @@ func TestCountersThatBeginAnewTakeNothingAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w.run(func(r *Recorder) {
 			w.does("v1", 100, time.Millisecond)
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			pass(time.Minute)
 			w.mu.Lock()
 			w.counts = map[metrics.Key]metrics.Counts{}
 			w.mu.Unlock()
 			w.does("v1", 7, time.Millisecond)
-			time.Sleep(time.Minute)
-			synctest.Wait()
+			pass(time.Minute)
 			if points := r.Timeline("shop", time.Time{}).Versions[0].Points; points[len(points)-1].Requests != 7 {
 				t.Errorf("got %+v", points)
 			}
@@ -256,7 +258,7 @@ func TestWhatIsForgottenIsNotStoredAnyLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w.run(func(*Recorder) {
 			w.does("v1", 1, time.Millisecond)
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 		})
 	})
 	if !w.storage.Exists(t.Context(), key("shop")) {
@@ -270,4 +272,58 @@ func TestWhatIsForgottenIsNotStoredAnyLonger(t *testing.T) {
 	if w.storage.Exists(t.Context(), key("shop")) {
 		t.Error("it is still there", w.log.String())
 	}
+}
+
+func TestWhereThereIsNoRoomTheTimeIsShorter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.recorder()
+	r.room = 60_000
+	now, versions := noon, []string{"v1", "v2", "v3", "v4"}
+	for i := range 3 * 24 * 60 {
+		for _, v := range versions {
+			w.does(v, uint64(10+i%7), time.Duration(1+i%50)*time.Millisecond)
+		}
+		now = now.Add(time.Minute)
+		r.note(now)
+		if n := r.bytes(); n > r.room {
+			t.Fatalf("%d bytes are held after %v", n, now.Sub(noon))
+		}
+	}
+	got := r.Timeline("shop", time.Time{})
+	if len(got.Versions) != len(versions) {
+		t.Fatalf("%d versions are left", len(got.Versions))
+	}
+	for _, v := range got.Versions {
+		if back := now.Sub(v.Points[0].Start); back < 2*time.Hour || back > 2*24*time.Hour {
+			t.Errorf("%s is told of for %v", v.Version, back)
+		}
+	}
+	if n := strings.Count(w.log.String(), "there is no room"); n != 1 {
+		t.Errorf("it is said %d times: %s", n, w.log.String())
+	}
+}
+
+func TestAClockThatWasWrongIsForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.recorder()
+	f := func(at time.Time, want ...uint64) {
+		t.Helper()
+		w.does("v1", 10, time.Millisecond)
+		r.note(at)
+		var got []uint64
+		for _, p := range r.Timeline("shop", time.Time{}).Versions[0].Points {
+			got = append(got, p.Requests)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	f(noon, 10)
+	f(noon.Add(time.Minute), 10, 10)
+	f(noon.Add(30*time.Second), 10, 20) // a little back
+	f(noon.Add(2*time.Minute), 10, 20, 10)
+	f(noon.AddDate(1, 0, 0), 40, 10)
+	f(noon.Add(3*time.Minute), 10, 20, 10, 10) // a year back
 }
