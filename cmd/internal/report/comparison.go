@@ -148,6 +148,9 @@ func numbersOf(f *stats.Finding) numbers {
 	if f.Kind == stats.Speed { // of which there are no events
 		n.Candidate, n.Stable = measured(f.Trials[stats.Candidate]), measured(f.Trials[stats.Stable])
 	}
+	if f.Bursts > 1 {
+		n.Evidence += " (divided by " + digits(f.Bursts, 2) + " for bursts)"
+	}
 	unit, scale := " points", 100.0
 	if f.Kind == stats.Latency || f.Kind == stats.Speed {
 		unit, scale = " ms", 1000
@@ -165,6 +168,9 @@ func measured(n uint64) string { return whole(float64(n)) + " measured" }
 // marginOf says what was configured to be allowed.
 func marginOf(f *stats.Finding) string {
 	part := percent(f.Margin.Relative)
+	if f.Margin.Floor > 0 {
+		part += " or " + latency(f.Margin.Floor)
+	}
 	switch {
 	case f.Kind == stats.Goal:
 		return part + " less"
