@@ -216,7 +216,7 @@ func (d *demonstration) show(ctx context.Context, service config.Service, contai
 		return (&demo.Load{URL: url, Users: demoUsers, Every: demoEvery, Total: demoTotal}).Run(ctx)
 	}
 	watch := func(ctx context.Context) error { return d.watch(ctx, p, board) }
-	d.explain(url, p.admin.Addr())
+	d.explain(url, service.Name, p.admin.Addr())
 	if d.length > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeout(ctx, d.length)
@@ -240,7 +240,7 @@ func (d *demonstration) show(ctx context.Context, service config.Service, contai
 	return err
 }
 
-func (d *demonstration) explain(url, admin string) {
+func (d *demonstration) explain(url, service, admin string) {
 	fmt.Fprintf(d.out, `
 divvy divides %s between three versions: v1 in production,
 v2 a little slower, v3 with a bug in 2 %% of its answers. 300 users visit it, and
@@ -249,11 +249,12 @@ each stays with its version.
   a browser        %s
   one request      curl -i %s
   a version        curl -i -H 'Divvy-Version: v3' %s
+  is v3 worse?     divvy compare %s --admin %s
   for Prometheus   http://%s/metrics
   all that is known
                    curl http://%s/api/v1/status
 
-`, url, url, url, url, admin, admin)
+`, url, url, url, url, service, admin, admin, admin)
 }
 
 // awaitReady returns when every version can answer, or ctx ends.
@@ -283,12 +284,16 @@ func (d *demonstration) watch(ctx context.Context, p *program, board *demo.Board
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	draw := func() error {
+		s := p.status().Services[0]
+		return board.Draw(d.out, s.Versions, p.comparisons.Comparisons(s.Name), terminal)
+	}
 	for {
 		select {
 		case <-ctx.Done():
-			return board.Draw(d.out, p.status().Services[0].Versions, terminal)
+			return draw()
 		case <-tick.C:
-			if err := board.Draw(d.out, p.status().Services[0].Versions, terminal); err != nil {
+			if err := draw(); err != nil {
 				return err
 			}
 		}

@@ -54,9 +54,9 @@ func (b *Board) Observe(o *metrics.Observation) {
 	t.next = (t.next + 1) % remembered
 }
 
-// Draw shows the versions of a service. Over a terminal it overwrites what it
-// drew before.
-func (b *Board) Draw(w io.Writer, versions []admin.Version, terminal bool) error {
+// Draw shows the versions of a service, and what the comparisons with the stable one
+// come to. Over a terminal it overwrites what it drew before.
+func (b *Board) Draw(w io.Writer, versions []admin.Version, all []admin.Comparison, terminal bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	total := 0
@@ -65,7 +65,7 @@ func (b *Board) Draw(w io.Writer, versions []admin.Version, terminal bool) error
 	}
 	var text strings.Builder
 	tw := tabwriter.NewWriter(&text, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(tw, "version\tbackends\tweight\tset\tseen\trequests\terrors\tp50\tp99\t\n")
+	fmt.Fprintf(tw, "version\tbackends\tweight\tset\tseen\trequests\terrors\tp50\tp99\tverdict\t\n")
 	for _, v := range versions {
 		t := b.versions[v.Name]
 		if t == nil {
@@ -77,8 +77,8 @@ func (b *Board) Draw(w io.Writer, versions []admin.Version, terminal bool) error
 				ready++
 			}
 		}
-		fmt.Fprintf(tw, "%s\t%d\t%v\t%s\t%s\t%d\t%s\t%s\t%s\t\n", v.Name, ready, v.Weight, share(v.Share, 1),
-			share(float64(t.requests), float64(total)), t.requests, share(float64(t.errors), float64(t.requests)), t.quantile(0.5), t.quantile(0.99))
+		fmt.Fprintf(tw, "%s\t%d\t%v\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t\n", v.Name, ready, v.Weight, share(v.Share, 1),
+			share(float64(t.requests), float64(total)), t.requests, share(float64(t.errors), float64(t.requests)), t.quantile(0.5), t.quantile(0.99), verdict(v.Name, all))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -90,6 +90,24 @@ func (b *Board) Draw(w io.Writer, versions []admin.Version, terminal bool) error
 	b.drawn = strings.Count(text.String(), "\n")
 	_, err := io.WriteString(w, out)
 	return err
+}
+
+// verdict says what a version is beside the others.
+func verdict(version string, all []admin.Comparison) string {
+	for i := range all {
+		switch c := &all[i]; {
+		case c.Stable.Version == version:
+			return "stable"
+		case c.Candidate.Version != version:
+		case c.Verdict == admin.Worse:
+			return c.Reason
+		case c.Verdict == admin.NoWorse:
+			return "no worse"
+		default:
+			return "too early"
+		}
+	}
+	return "-"
 }
 
 func share(part, whole float64) string {
