@@ -96,7 +96,7 @@ func (m *Manager) knows(key string, info state.KeyInfo) bool {
 // read takes over what a value says.
 func (m *Manager) read(ctx context.Context, key string, info state.KeyInfo) {
 	data, err := m.Storage.Load(ctx, key)
-	if errors.Is(err, fs.ErrNotExist) || m.trouble("reading what was counted of a comparison", key, err) {
+	if errors.Is(err, fs.ErrNotExist) || err != nil && m.trouble("reading what was counted of a comparison", key, err) {
 		return // it is asked for again
 	}
 	r, err := decodeRecord(data)

@@ -145,6 +145,7 @@ func TestAValueThatIsDamagedIsLeftAsItIs(t *testing.T) {
 			if got := p.total(); got != 10 {
 				t.Errorf("%s: %d units", name, got)
 			}
+			time.Sleep(3 * shareEvery) // it is read again, for it was stored a moment ago
 			p.end()
 			time.Sleep(2 * keepTime)
 			p.prune(t.Context())
