@@ -91,7 +91,10 @@ func decode(data []byte) (*stored, error) {
 		return nil, fmt.Errorf("its format is %d, and this divvy knows %d", s.Format, format)
 	}
 	for _, v := range s.Versions {
-		for _, list := range append([][]*point{}, v.Levels[:]...) {
+		if v == nil {
+			return nil, errors.New("it is damaged: a version is missing")
+		}
+		for _, list := range v.Levels {
 			if slices.Contains(list, nil) {
 				return nil, errors.New("it is damaged: a point is missing")
 			}

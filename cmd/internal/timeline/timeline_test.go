@@ -219,13 +219,17 @@ func TestAValueThatCannotBeUsedIsSetAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"damaged": []byte("x"), "newer": newer, "missing": missing} {
+	nobody, err := encode(&stored{Format: 1, Service: "cart", Versions: []*series{nil}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"damaged": []byte("x"), "newer": newer, "missing": missing, "nobody": nobody} {
 		if err := w.storage.Store(t.Context(), folder+"/"+name, data); err != nil {
 			t.Fatal(err)
 		}
 	}
 	synctest.Test(t, func(t *testing.T) { w.run(func(*Recorder) {}) })
-	for name, why := range map[string]string{"damaged": "it is damaged", "newer": "its format is 2, and this divvy knows 1", "missing": "a point is missing"} {
+	for name, why := range map[string]string{"damaged": "it is damaged", "newer": "its format is 2, and this divvy knows 1", "missing": "a point is missing", "nobody": "a version is missing"} {
 		if w.storage.Exists(t.Context(), folder+"/"+name) || !w.storage.Exists(t.Context(), damaged+"/"+name) || !strings.Contains(w.log.String(), why) {
 			t.Errorf("%s is not set aside: %s", name, w.log.String())
 		}
